@@ -1,0 +1,3 @@
+from speecht5_cli.main import main
+
+main()

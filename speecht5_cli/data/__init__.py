@@ -1,0 +1,1 @@
+"""Utterances and files: data dirs, audio, features, units, vocabularies, batches."""

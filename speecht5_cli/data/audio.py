@@ -1,0 +1,171 @@
+"""Sound in, in one place: any rate, channel count and format becomes 16 kHz mono float32 in [-1, 1].
+
+A source is what a line of wav.scp may hold: a path, `ark:offset`, or (only where the caller allows it) a shell
+pipe that ends in `|`. soundfile reads; ffmpeg, where installed, decodes what soundfile cannot (m4a and the like).
+"""
+
+import io
+import shutil
+import subprocess
+from dataclasses import dataclass
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from speecht5_cli.errors import DataError
+from speecht5_cli.files import atomic_write
+
+SAMPLE_RATE = 16_000  # Hz; everything behind this file has this rate
+_KNOWN_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph"}  # soundfile's own
+_UNKNOWN_LENGTH = 1 << 40  # a FLAC without sample count reports 2**63 - 1 frames
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRef:
+    """Where the sound of one utterance lies: a source, and the part of it in seconds."""
+
+    source: str
+    start_s: float = 0.0
+    end_s: float | None = None  # None: to the end
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What the header says."""
+
+    rate: int  # Hz
+    channels: int
+    n_frames: int
+
+    @property
+    def duration_s(self) -> float:
+        return self.n_frames / self.rate
+
+
+def read_audio(ref: AudioRef | str | Path, *, allow_pipes: bool = False) -> np.ndarray:
+    """The sound as float32 (n_samples,) at 16 kHz. Raises DataError that names the source."""
+    if not isinstance(ref, AudioRef):
+        ref = AudioRef(str(ref))
+    wave, rate = _read(ref, allow_pipes)
+    if wave.ndim == 2:
+        wave = wave.mean(axis=1, dtype=np.float32)
+    if not np.isfinite(wave).all():
+        raise DataError(f"{ref.source}: holds samples that are not finite numbers")
+    return resampled(wave, rate)
+
+
+def resampled(wave: np.ndarray, rate: int) -> np.ndarray:
+    """(n,) at `rate` Hz -> (round up of n * 16000 / rate,) at 16 kHz, by a polyphase filter."""
+    if rate == SAMPLE_RATE:
+        return np.ascontiguousarray(wave, dtype=np.float32)
+    from scipy.signal import resample_poly
+
+    common = gcd(rate, SAMPLE_RATE)
+    return resample_poly(wave, SAMPLE_RATE // common, rate // common).astype(np.float32)
+
+
+def audio_info(source: str | Path) -> AudioInfo:
+    """Rate, channels and length from the header alone (a pipe or an archive has to be read). Raises DataError."""
+    source = str(source)
+    if source.endswith("|") or is_archive(source):
+        wave, rate = _read(AudioRef(source), allow_pipes=True)
+        return AudioInfo(rate, 1 if wave.ndim == 1 else wave.shape[1], len(wave))
+    try:
+        info = soundfile.info(source)
+    except soundfile.SoundFileError as error:
+        if not Path(source).exists():
+            raise DataError(f"{source}: no such file") from None
+        wave = _through_ffmpeg(source, error)
+        return AudioInfo(SAMPLE_RATE, 1, len(wave))
+    if info.frames >= _UNKNOWN_LENGTH:
+        raise DataError(f"{source}: its header does not say how long it is; write the file again with flac or sox")
+    return AudioInfo(info.samplerate, info.channels, info.frames)
+
+
+def write_audio(path: Path, wave: np.ndarray) -> None:
+    """Write a 16 kHz mono float wave as 16-bit WAV, clipped to [-1, 1]; in one step."""
+    pcm = np.round(np.clip(wave, -1.0, 1.0) * 32767).astype(np.int16)
+    with atomic_write(path, "wb") as out:
+        soundfile.write(out, pcm, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+
+
+def is_archive(source: str) -> bool:
+    """Whether a source is `path:byte-offset`, as Kaldi writes it."""
+    head, colon, offset = source.rpartition(":")
+    return bool(colon and head) and offset.isdigit() and not Path(source).exists()
+
+
+def _read(ref: AudioRef, allow_pipes: bool) -> tuple[np.ndarray, int]:
+    """(n,) or (n, channels) float32 and the rate, before mixing and resampling."""
+    source = ref.source
+    if source.endswith("|"):
+        wave, rate = _through_pipe(source, allow_pipes)
+    elif is_archive(source):
+        wave, rate = _from_archive(source)
+    else:
+        return _from_file(ref)
+    return wave[_frames(ref, rate, len(wave))], rate
+
+
+def _frames(ref: AudioRef, rate: int, n_frames: int) -> slice:
+    """The part of a recording as frame numbers."""
+    stop = n_frames if ref.end_s is None else min(round(ref.end_s * rate), n_frames)
+    return slice(round(ref.start_s * rate), stop)
+
+
+def _from_file(ref: AudioRef) -> tuple[np.ndarray, int]:
+    try:
+        with soundfile.SoundFile(ref.source) as file:
+            if file.frames >= _UNKNOWN_LENGTH:
+                raise DataError(f"{ref.source}: its header does not say how long it is")
+            part = _frames(ref, file.samplerate, file.frames)
+            file.seek(min(part.start, file.frames))
+            wave = file.read(max(part.stop - part.start, 0), dtype="float32")
+            if len(wave) < part.stop - part.start:
+                raise DataError(f"{ref.source}: the header promises {file.frames} frames, the file ends early")
+            return wave, file.samplerate
+    except soundfile.SoundFileError as error:
+        if not Path(ref.source).exists():
+            raise DataError(f"{ref.source}: no such file") from None
+        wave = _through_ffmpeg(ref.source, error)
+        return wave[_frames(ref, SAMPLE_RATE, len(wave))], SAMPLE_RATE
+
+
+def _through_ffmpeg(source: str, refusal: Exception) -> np.ndarray:
+    """Decode with ffmpeg what soundfile refused. Only for suffixes that soundfile does not know."""
+    if Path(source).suffix.lower() in _KNOWN_SUFFIXES or Path(source).stat().st_size == 0:
+        raise DataError(f"{source}: not readable as audio: {refusal}") from None
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        raise DataError(f"{source}: soundfile does not know this format, and ffmpeg, which may, is not installed")
+    command = [ffmpeg, "-v", "error", "-i", source, "-f", "f32le", "-ac", "1", "-ar", str(SAMPLE_RATE), "-"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        raise DataError(f"{source}: ffmpeg cannot decode it: {done.stderr.decode(errors='replace').strip()}")
+    return np.frombuffer(done.stdout, dtype=np.float32)
+
+
+def _through_pipe(source: str, allow_pipes: bool) -> tuple[np.ndarray, int]:
+    if not allow_pipes:
+        raise DataError(f"'{source}': wav.scp would run a shell command; allow it with --allow-pipes if you trust it")
+    done = subprocess.run(source.rstrip("| "), shell=True, capture_output=True, check=False)
+    if done.returncode:
+        raise DataError(f"'{source}': exit code {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
+    try:
+        return soundfile.read(io.BytesIO(done.stdout), dtype="float32")
+    except soundfile.SoundFileError as error:
+        raise DataError(f"'{source}': its output is not readable as audio: {error}") from None
+
+
+def _from_archive(source: str) -> tuple[np.ndarray, int]:
+    import kaldiio
+
+    try:
+        rate, wave = kaldiio.load_mat(source)
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{source}: not readable as a Kaldi archive of sound: {error}") from None
+    # kaldiio gives a wav as int16 and a flac as float64 in [-1, 1].
+    scale = 1 / 32768 if wave.dtype == np.int16 else 1.0
+    return (wave * np.float32(scale)).astype(np.float32), rate

@@ -1,0 +1,167 @@
+"""Kaldi data dirs as values: open one, look at it, write a new one. Nothing is ever appended or changed in place.
+
+`utt2spk` names the utterances; every other table of an utterance must have the same keys. Beyond Kaldi's files a dir
+may hold `text.<lang>`, `target.scp` and `utt2tgtspk` (the speech to produce, and its speaker), `xvector.scp` (the
+voice to speak with) and unit labels.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from speecht5_cli.data.audio import AudioInfo, AudioRef, audio_info, is_archive
+from speecht5_cli.data.tables import inverted, read_table, write_table
+from speecht5_cli.errors import DataError
+from speecht5_cli.files import atomic_dir
+
+BY_RECORDING = ("wav.scp", "reco2dur", "reco2file_and_channel")
+BY_SPEAKER = ("spk2utt", "spk2gender", "cmvn.scp", "spk2warp", "spk_xvector.scp")
+NOT_TABLES = (".json", ".ark", ".tsv", ".lines", ".md")  # companions that are not keyed line by line
+
+
+class DataDir:
+    """A folder of tables. Reading is lazy and remembered; `DataDir(path)` raises DataError if it is none."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._tables: dict[str, dict[str, str]] = {}
+        if not (self.path / "utt2spk").exists():
+            what = "has no utt2spk, so it is no data dir" if self.path.is_dir() else "no such data dir"
+            raise DataError(f"{self.path}: {what}; `speecht5 prepare` makes one")
+
+    def has(self, name: str) -> bool:
+        return (self.path / name).exists()
+
+    def table(self, name: str) -> dict[str, str]:
+        """A table by its file name. Raises DataError when it is missing or malformed."""
+        if name not in self._tables:
+            self._tables[name] = read_table(self.path / name)
+        return self._tables[name]
+
+    @cached_property
+    def utterances(self) -> list[str]:
+        return sorted(self.table("utt2spk"))
+
+    def files(self) -> list[str]:
+        """Names of the tables that are there."""
+        return sorted(
+            file.name
+            for file in self.path.iterdir()
+            if file.is_file() and not file.name.startswith(".") and file.suffix not in NOT_TABLES
+        )
+
+    def audio(self, name: str = "wav.scp") -> dict[str, AudioRef]:
+        """Utterance -> where its sound lies, through `segments` where there are any (they speak of wav.scp only)."""
+        table = self.table(name)
+        sources = dict(zip(table, self.resolved(table.values())))
+        if name != "wav.scp" or not self.has("segments"):
+            return {utterance: AudioRef(source) for utterance, source in sources.items()}
+        refs = {}
+        for utterance, line in self.table("segments").items():
+            try:
+                recording, start, end = line.split()
+                refs[utterance] = AudioRef(sources[recording], float(start), float(end))
+            except (ValueError, KeyError):
+                raise DataError(
+                    f"{self.path}/segments: {utterance}: expected a recording of wav.scp, start and end, got '{line}'"
+                ) from None
+        return refs
+
+    def resolved(self, sources: Iterable[str]) -> list[str]:
+        """Sources with their relative paths resolved: from the current folder, else from a parent of this dir.
+
+        Kaldi means the folder that the recipe runs in; that is a parent of the data dir, so a dir stays usable from
+        anywhere. One base serves the whole file.
+        """
+        base: Path | None = None
+        result = []
+        for source in sources:
+            if source.startswith("/") or source.endswith("|"):
+                result.append(source)
+                continue
+            if base is None:
+                base = self._base_of(source)
+            result.append(str(base / source))
+        return result
+
+    def _base_of(self, source: str) -> Path:
+        path = source.rpartition(":")[0] if is_archive(source) else source
+        for base in (Path(), *self.path.resolve().parents):
+            if (base / path).exists():
+                return base
+        return Path()
+
+    def durations(self) -> dict[str, float]:
+        """Utterance -> seconds, from utt2dur, else from segments, else from the headers of the audio."""
+        if self.has("utt2dur"):
+            try:
+                return {utterance: float(seconds) for utterance, seconds in self.table("utt2dur").items()}
+            except ValueError as error:
+                raise DataError(f"{self.path}/utt2dur: {error}; expected seconds") from None
+        known: dict[str, AudioInfo] = {}
+        durations = {}
+        for utterance, ref in self.audio().items():
+            if ref.end_s is None:
+                known.setdefault(ref.source, audio_info(ref.source))
+            end = known[ref.source].duration_s if ref.end_s is None else ref.end_s
+            durations[utterance] = end - ref.start_s
+        return durations
+
+    def subset(self, out: Path, utterances: Iterable[str]) -> "DataDir":
+        """Write the utterances (in any order, all of this dir) to a new dir, with only what belongs to them."""
+        chosen = set(utterances)
+        unknown = chosen - self.table("utt2spk").keys()
+        if unknown:
+            raise DataError(f"{self.path}: no utterance '{min(unknown)}' ({len(unknown)} of the wanted are unknown)")
+        return write_tables(out, {name: self._restricted(name, chosen) for name in self.files() if name != "spk2utt"})
+
+    def _restricted(self, name: str, utterances: set[str]) -> dict[str, str]:
+        if name in BY_SPEAKER:
+            keys = {self.table("utt2spk")[utterance] for utterance in utterances}
+        elif name in BY_RECORDING and self.has("segments"):
+            keys = {self.table("segments")[utterance].split()[0] for utterance in utterances}
+        else:
+            keys = utterances
+        return {key: value for key, value in self.table(name).items() if key in keys}
+
+    def split(self, n: int) -> list[list[str]]:
+        """The sorted utterances in min(n, all) contiguous, near-equal shards; the first ones get the remainder."""
+        return shards(self.utterances, n)
+
+
+def shards(items: list[str], n: int) -> list[list[str]]:
+    """At most `n` contiguous pieces, none empty, whose sizes differ by one at most (Kaldi's split_scp rule)."""
+    n = max(1, min(n, len(items)))
+    size, extra = divmod(len(items), n)
+    starts = [i * size + min(i, extra) for i in range(n + 1)]
+    return [items[start:end] for start, end in zip(starts, starts[1:])]
+
+
+def write_tables(out: Path, tables: Mapping[str, Mapping[str, str]]) -> DataDir:
+    """Write a data dir from its tables (spk2utt is made) in place of what was there. Raises DataError if it is empty."""
+    if not tables["utt2spk"]:
+        raise DataError(f"{out}: no utterance is left, so the data dir is not written")
+    with atomic_dir(out) as folder:
+        for name, table in tables.items():
+            if table:
+                write_table(folder / name, table)
+        write_table(folder / "spk2utt", inverted(tables["utt2spk"]))
+    return DataDir(out)
+
+
+def combine(sources: Iterable[DataDir], out: Path) -> tuple[DataDir, list[str]]:
+    """Join dirs into a new one; also returns the files left out because not every source has them.
+
+    Raises DataError when two sources share an utterance.
+    """
+    sources = list(sources)
+    names = {name for source in sources for name in source.files()} - {"spk2utt"}
+    common = {name for name in names if all(source.has(name) for source in sources)}
+    tables: dict[str, dict[str, str]] = {name: {} for name in sorted(common)}
+    for source in sources:
+        for name, joined in tables.items():
+            for key, value in source.table(name).items():
+                if joined.get(key, value) != value or (name == "utt2spk" and key in joined):
+                    raise DataError(f"{source.path}/{name}: '{key}' is also in another of the dirs to combine")
+                joined[key] = value
+    return write_tables(out, tables), sorted(names - common)

@@ -1,0 +1,55 @@
+"""The `speecht5` command: gathers the sub-commands and turns errors into one message and an exit code."""
+
+import os
+import sys
+
+import typer
+
+from speecht5_cli.errors import SpeechT5Error
+
+DEBUG = "SPEECHT5_DEBUG"
+
+app = typer.Typer(
+    name="speecht5",
+    help="SpeechT5 from corpus to scores: data prep, features, units, pre-training, fine-tuning, decoding, scoring.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    # --stop_stage and --stop-stage mean the same.
+    context_settings={"token_normalize_func": lambda word: word.replace("_", "-")},
+)
+
+
+def _gather() -> None:
+    from speecht5_cli import commands
+
+    commands.add_to(app)
+
+
+def main() -> None:
+    """Run the command line. `--debug` anywhere, or SPEECHT5_DEBUG=1, shows tracebacks."""
+    if "--debug" in sys.argv:
+        sys.argv.remove("--debug")
+        os.environ[DEBUG] = "1"
+    _gather()
+    try:
+        app()
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except SpeechT5Error as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader, such as `| head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        _fail(f"{error.filename or 'operating system'}: {error.strerror or error}", 1)
+    except Exception as error:  # noqa: BLE001 - the last door: whatever is left is a fault of ours
+        _fail(f"internal error: {type(error).__name__}: {error} (run again with --debug for the traceback)", 1)
+
+
+def _fail(message: str, exit_code: int) -> None:
+    if os.environ.get(DEBUG) == "1":
+        raise  # noqa: PLE0704 - called from an except block
+    print(f"speecht5: error: {message}", file=sys.stderr)  # noqa: T201
+    sys.exit(exit_code)

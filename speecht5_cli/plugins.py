@@ -1,0 +1,148 @@
+"""The seam: tasks and corpora are found through entry points, ours like anybody else's.
+
+Listing them imports none of them. A plug-in that fails to load is listed with its error; a name that two packages give
+is an error that names both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from speecht5_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from speecht5_cli.data.assets import Assets
+    from speecht5_cli.data.batch import Batch
+    from speecht5_cli.data.rows import Row
+    from speecht5_cli.losses.terms import Loss
+
+TASKS = "speecht5.tasks"
+CORPORA = "speecht5.corpora"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One source of training examples: which files of a data dir (or which text files) an example is made of."""
+
+    name: str
+    files: tuple[str, ...]  # files of the data dir that must be there, such as ("wav.scp", "text")
+    cost: Literal["seconds", "tokens"] = "seconds"  # what a batch is measured in; "tokens": lines of plain text files
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that validation or scoring reports."""
+
+    name: str
+    better: Literal["lower", "higher"]
+
+    def improves(self, new: float, old: float | None) -> bool:
+        return old is None or (new < old if self.better == "lower" else new > old)
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What a model says about one utterance. `value` is a text, a class name, or a log-mel (frames, mels)."""
+
+    id: str
+    value: Any
+    score: float = 0.0  # log-probability or the like; higher is better
+    stopped: str = ""  # why it ended: "eos", "length", "threshold", ...
+    nbest: tuple[tuple[Any, float], ...] = ()
+    details: dict[str, Any] | None = None  # further plain values for hyp.jsonl
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Numbers of one decoded set. `settings` say how they were computed; `aligned` is a text for people."""
+
+    values: dict[str, float]
+    settings: dict[str, str]
+    aligned: str = ""
+    per_utterance: dict[str, dict[str, float]] | None = None
+
+
+class TaskPlugin(Protocol):
+    """What a task must say. The core owns sampling, sharding, precision, checkpoints, resuming and writing.
+
+    `cfg` is the whole run configuration (`train.config.RunConfig`): `cfg.task` is this plug-in's own block. The module
+    that holds the plug-in must not import torch at its top, so that listing tasks stays instant.
+    """
+
+    name: str  # the entry point's name, and --task's value
+    summary: str  # one line for `speecht5 tasks`
+    Config: type  # frozen dataclass: the block of the YAML that carries the task's name
+    Model: type  # frozen dataclass: the `model:` block
+    streams: tuple[Stream, ...]
+    metrics: tuple[Metric, ...]  # the first one chooses the best checkpoint
+    output: Literal["text", "speech", "label", "none"]  # what the core writes for a hypothesis
+
+    def assets(self, cfg: Any) -> dict[str, Path]:
+        """Files that the model cannot live without (name in the model folder -> where it lies now)."""
+
+    def build(self, cfg: Any, assets: "Assets") -> "nn.Module":
+        """The model, from the shared core's parts; `assets` gives the files above."""
+
+    def example(self, row: "Row", cfg: Any, assets: "Assets", rng: "np.random.Generator | None") -> dict[str, Any]:
+        """One row as arrays. `rng` is None outside of training: then nothing is random."""
+
+    def collate(self, examples: list[dict[str, Any]], cfg: Any, rng: "np.random.Generator | None") -> "Batch":
+        """Examples of one stream as a padded batch, with the weights of its loss terms."""
+
+    def loss(self, model: "nn.Module", batch: "Batch", cfg: Any, step: int) -> "Loss":
+        """Named loss terms; also called in evaluation mode for validation."""
+
+    def predict(self, model: "nn.Module", batch: "Batch", cfg: Any, assets: "Assets") -> list[Hypothesis]:
+        """Hypotheses for a batch, in its order."""
+
+    def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
+        """Compare files with files; opens no model. `cfg` is the task's own block."""
+
+
+def installed(group: str) -> dict[str, EntryPoint]:
+    """Name -> entry point, sorted by name. Raises UsageError when two packages give the same name."""
+    found: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=group), key=lambda point: point.name):
+        other = found.get(point.name)
+        if other is not None and other.value != point.value:
+            raise UsageError(
+                f"'{point.name}' in {group} is given by two packages, {_package(other)} and {_package(point)}; "
+                "uninstall one of them"
+            )
+        found[point.name] = point
+    return found
+
+
+def load_task(name: str) -> TaskPlugin:
+    return _load(TASKS, "task", name)
+
+
+def load_corpus(name: str) -> Callable[..., Any]:
+    return _load(CORPORA, "corpus", name)
+
+
+def package_of(point: EntryPoint) -> tuple[str, str]:
+    """(package, version) that an entry point belongs to."""
+    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
+
+
+def _package(point: EntryPoint) -> str:
+    return " ".join(package_of(point))
+
+
+def _load(group: str, kind: str, name: str) -> Any:
+    found = installed(group)
+    if name not in found:
+        near = get_close_matches(name, found, 1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise UsageError(f"no {kind} '{name}'; {hint}installed: {', '.join(found) or 'none'} (see `speecht5 tasks`)")
+    try:
+        return found[name].load()
+    except Exception as error:
+        raise UsageError(f"the {kind} '{name}' of {_package(found[name])} does not load: {error}") from error

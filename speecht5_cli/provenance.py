@@ -1,0 +1,124 @@
+"""How an output was made, so that a repeated command is skipped when nothing changed and redone when something did.
+
+A command wraps its work in `made(folder, name, ...)`. The record lies in `folder/.made/<name>.json` (hidden from
+Kaldi's tools) and holds the command, our version, the options and a fingerprint of every input; it is written last,
+so its presence also says that the work was finished. Logs, records and caches never count as content.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from speecht5_cli import __version__
+from speecht5_cli.files import atomic_write
+
+FORCE = "SPEECHT5_FORCE"  # set by `run.sh --force`: nothing is skipped
+_HASHED_WHOLE = 8 << 20  # larger files are told apart by size and time of change
+_NOT_CONTENT = {".made", "provenance.json", "train.log", "tensorboard", "plots", "decode", "__pycache__"}
+
+
+@dataclass
+class Making:
+    """What `made` gives to the block: `done` says that the output is there and up to date."""
+
+    done: bool
+    why: str = ""
+
+
+@contextmanager
+def made(
+    folder: Path,
+    name: str,
+    *,
+    options: Mapping[str, Any],
+    inputs: Iterable[Path],
+    outputs: Iterable[Path],
+    force: bool = False,
+) -> Iterator[Making]:
+    """Run the block unless `outputs` exist and were made with the same options from the same inputs.
+
+    The block must look at `.done` and return at once when it is true. Its record is written when it ends well.
+    """
+    record_path = folder / ".made" / f"{name}.json"
+    outputs = [Path(path) for path in outputs]
+    wanted = {
+        "version": __version__,
+        "options": json.loads(json.dumps(dict(options), default=str)),
+        "inputs": {str(path): fingerprint(path) for path in inputs},
+    }
+    why = "forced" if force or os.environ.get(FORCE) == "1" else _outdated(record_path, wanted, outputs)
+    if not why:
+        yield Making(done=True)
+        return
+    record_path.unlink(missing_ok=True)
+    started = time.time()
+    yield Making(done=False, why=why)
+    record = {
+        "command": shlex.join(["speecht5", *sys.argv[1:]]),
+        **wanted,
+        "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started)),
+        "seconds": round(time.time() - started, 1),
+        "outputs": [os.path.relpath(path, folder) for path in outputs],
+    }
+    with atomic_write(record_path) as out:
+        json.dump(record, out, indent=1)
+
+
+def _outdated(record_path: Path, wanted: dict[str, Any], outputs: list[Path]) -> str:
+    """Why the work must be done, or nothing."""
+    try:
+        record = json.loads(record_path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return "not made yet"
+    for path in outputs:
+        if not path.exists():
+            return f"{path} is missing"
+    for key in ("version", "options"):
+        if record.get(key) != wanted[key]:
+            return f"other {key}"
+    if list(record.get("inputs", {}).values()) != list(wanted["inputs"].values()):
+        changed = [path for path, mark in wanted["inputs"].items() if record["inputs"].get(path) != mark]
+        return f"changed: {', '.join(changed) or 'the list of inputs'}"
+    return ""
+
+
+def fingerprint(path: Path) -> str:
+    """A short hash of a file or a folder; 'missing' when there is none."""
+    if path.is_file():
+        return _file_mark(path)
+    if not path.is_dir():
+        return "missing"
+    digest = hashlib.sha256()
+    for folder, subfolders, files in os.walk(path):
+        subfolders[:] = sorted(set(subfolders) - _NOT_CONTENT)
+        for name in sorted(set(files) - _NOT_CONTENT):
+            file = Path(folder, name)
+            digest.update(f"{file.relative_to(path)}\0{_file_mark(file)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def listing_fingerprint(path: Path) -> str:
+    """As `fingerprint`, from names, sizes and times only: for corpora of many large files."""
+    digest = hashlib.sha256()
+    for folder, subfolders, files in os.walk(path):
+        subfolders.sort()
+        for name in sorted(files):
+            file = os.path.join(folder, name)  # noqa: PTH118 - Path is three times slower on 300,000 files
+            stat = os.stat(file)  # noqa: PTH116
+            digest.update(f"{os.path.relpath(file, path)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _file_mark(path: Path) -> str:
+    stat = path.stat()
+    if stat.st_size > _HASHED_WHOLE:
+        return f"{stat.st_size}-{stat.st_mtime_ns}"
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
