@@ -5,7 +5,9 @@ from importlib import import_module
 import typer
 
 # In the order of the way through: corpus -> ... -> scores.
-MODULES = ()
+MODULES: tuple[str, ...] = (
+    "tasks",
+)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,0 +1,1 @@
+"""The task plug-ins: one file = one Config + one plug-in."""

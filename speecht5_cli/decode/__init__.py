@@ -1,0 +1,1 @@
+"""Search over text and generation of speech."""

@@ -1,0 +1,1 @@
+"""Loss terms as (sum, weight) pairs over valid positions."""

@@ -1,0 +1,1 @@
+"""One training loop for all tasks; `run` introduces the parts to each other."""
