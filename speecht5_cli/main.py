@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from speecht5_cli import __version__, commands
 from speecht5_cli.errors import SpeechT5Error
 
 DEBUG = "SPEECHT5_DEBUG"
@@ -21,10 +22,11 @@ app = typer.Typer(
 )
 
 
-def _gather() -> None:
-    from speecht5_cli import commands
-
-    commands.add_to(app)
+@app.callback()
+def root(version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True)) -> None:
+    if version:
+        print(__version__)  # noqa: T201
+        raise typer.Exit
 
 
 def main() -> None:
@@ -32,7 +34,7 @@ def main() -> None:
     if "--debug" in sys.argv:
         sys.argv.remove("--debug")
         os.environ[DEBUG] = "1"
-    _gather()
+    commands.add_to(app)
     try:
         app()
     except KeyboardInterrupt:
@@ -50,6 +52,6 @@ def main() -> None:
 
 def _fail(message: str, exit_code: int) -> None:
     if os.environ.get(DEBUG) == "1":
-        raise  # noqa: PLE0704 - called from an except block
+        raise  # called from an except block
     print(f"speecht5: error: {message}", file=sys.stderr)  # noqa: T201
     sys.exit(exit_code)

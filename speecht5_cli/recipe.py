@@ -34,7 +34,9 @@ class Recipe:
     def sets(self, task: str) -> TaskSets:
         """The sets of a task. Raises UsageError when the recipe has none."""
         if task not in self.tasks:
-            raise UsageError(f"{RECIPE}: the recipe '{self.corpus}' has no task '{task}'; it has {', '.join(self.tasks)}")
+            raise UsageError(
+                f"{RECIPE}: the recipe '{self.corpus}' has no task '{task}'; it has {', '.join(self.tasks)}"
+            )
         return self.tasks[task]
 
 

@@ -7,6 +7,7 @@ voice to speak with) and unit labels.
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from speecht5_cli.data.audio import AudioInfo, AudioRef, audio_info, is_archive
@@ -134,11 +135,11 @@ def shards(items: list[str], n: int) -> list[list[str]]:
     n = max(1, min(n, len(items)))
     size, extra = divmod(len(items), n)
     starts = [i * size + min(i, extra) for i in range(n + 1)]
-    return [items[start:end] for start, end in zip(starts, starts[1:])]
+    return [items[start:end] for start, end in pairwise(starts)]
 
 
 def write_tables(out: Path, tables: Mapping[str, Mapping[str, str]]) -> DataDir:
-    """Write a data dir from its tables (spk2utt is made) in place of what was there. Raises DataError if it is empty."""
+    """Write a data dir from its tables (spk2utt is made) in place of what was there; DataError if it is empty."""
     if not tables["utt2spk"]:
         raise DataError(f"{out}: no utterance is left, so the data dir is not written")
     with atomic_dir(out) as folder:
