@@ -14,6 +14,7 @@ app = typer.Typer(
     name="speecht5",
     help="SpeechT5 from corpus to scores: data prep, features, units, pre-training, fine-tuning, decoding, scoring.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
