@@ -1,0 +1,98 @@
+"""Multi-head attention with relative positions (encoder), cached keys (decoder), and weights on request.
+
+B batch   N rows of a step: B, or B * beams   H heads   T queries   S keys   D model width   C width of a head
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout, scaled_dot_product_attention
+
+from speecht5_cli.models.positions import relative_logits
+
+
+class Attention(nn.Module):
+    """Query, key, value and output projections around softmax(q k^T / sqrt(C) + bias) v."""
+
+    def __init__(self, d_model: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.scale = (d_model // heads) ** -0.5
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.out = nn.Linear(d_model, d_model)
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor | None = None,
+        *,
+        bias: Tensor | None = None,
+        causal: bool = False,
+        relative: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """x (B, T, D) attends to memory (B, S, D), or to itself -> (B, T, D).
+
+        bias broadcasts to (B, H, T, S): 0 or -inf. relative is the table (R, C) and index (T, T) of distances.
+        """
+        query = self._heads(self.query(x))
+        key, value = self.keys_values(x if memory is None else memory)
+        if relative is not None:
+            distance = relative_logits(query * self.scale, *relative)
+            bias = distance if bias is None else distance + bias
+        return self._joined(self._attend(query, key, value, bias, causal))
+
+    def with_weights(self, x: Tensor, memory: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+        """As `forward` on a memory, and the probabilities before dropout (B, H, T, S)."""
+        key, value = self.keys_values(memory)
+        return self._weighed(self._heads(self.query(x)), key, value, bias)
+
+    def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, S, D) -> keys and values, each (B, H, S, C)."""
+        return self._heads(self.key(memory)), self._heads(self.value(memory))
+
+    def step(
+        self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None = None, weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """One decoding step on cached keys and values (B, H, S, C): x (N, 1, D) -> (N, 1, D), weights (N, H, S).
+
+        With N = B * beams the beams of an utterance are queries of the same keys, which are not repeated.
+        """
+        n_rows, batch = x.size(0), keys.size(0)
+        query = self.query(x).view(batch, n_rows // batch, self.heads, -1).transpose(1, 2)  # (B, H, beams, C)
+        if weights:
+            y, probabilities = self._weighed(query, keys, values, bias)
+            return y.view(n_rows, 1, -1), probabilities.transpose(1, 2).reshape(n_rows, self.heads, -1)
+        return self._joined(self._attend(query, keys, values, bias, False)).view(n_rows, 1, -1), None
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, causal: bool) -> Tensor:
+        rate = self.dropout if self.training else 0.0
+        if bias is not None:
+            bias = bias.to(query.dtype)
+        return scaled_dot_product_attention(
+            query, key, value, attn_mask=bias, dropout_p=rate, is_causal=causal, scale=self.scale
+        )
+
+    def _weighed(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+        logits = (query * self.scale) @ key.transpose(2, 3)  # (B, H, T, S)
+        if bias is not None:
+            logits = logits + bias
+        probabilities = logits.softmax(-1, dtype=torch.float32)
+        y = dropout(probabilities, self.dropout, self.training).to(value.dtype) @ value
+        return self._joined(y), probabilities
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, H, T, C)
+
+    def _joined(self, y: Tensor) -> Tensor:
+        return self.out(y.transpose(1, 2).flatten(2))  # (B, H, T, C) -> (B, T, D)
+
+
+def padding_bias(pad: Tensor) -> Tensor:
+    """pad (B, S), True where padded -> (B, 1, 1, S): 0, or -inf where padded."""
+    return torch.zeros(pad.shape, device=pad.device).masked_fill(pad, float("-inf"))[:, None, None, :]
+
+
+def causal_bias(n: int, device: torch.device) -> Tensor:
+    """(n, n): 0 up to and including the own place, -inf after it."""
+    return torch.full((n, n), float("-inf"), device=device).triu(1)

@@ -1,0 +1,97 @@
+"""Parameter names: ours, the original's (fairseq) and Hugging Face's.
+
+Each rule is a pair of prefixes; `*` stands for a layer number. The longest rule that matches a name wins, and the rest of
+the name (`.weight`, `.running_mean`, ...) stays as it is.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor
+
+Rules = Mapping[str, str]
+
+_PROJECTIONS = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "out": "out_proj"}
+
+
+def _attention(ours: str, theirs: str) -> dict[str, str]:
+    return {f"{ours}.{mine}": f"{theirs}.{other}" for mine, other in _PROJECTIONS.items()}
+
+
+# ours -> fairseq
+FAIRSEQ: Rules = {
+    "encoder.norm": "encoder.layer_norm",
+    "encoder.relative.table": "encoder.pos_emb.pe_k.weight",
+    **_attention("encoder.layers.*.attention", "encoder.layers.*.self_attn"),
+    "encoder.layers.*.attention_joint": "encoder.layers.*.self_attn_layer_norm",
+    "encoder.layers.*.ffn.0": "encoder.layers.*.fc1",
+    "encoder.layers.*.ffn.3": "encoder.layers.*.fc2",
+    "encoder.layers.*.ffn_joint": "encoder.layers.*.final_layer_norm",
+    "encoder.layers.*.distance_norm": "encoder.layers.*.norm_k",
+    "decoder.norm": "decoder.layer_norm",
+    **_attention("decoder.layers.*.attention", "decoder.layers.*.self_attn"),
+    "decoder.layers.*.attention_joint": "decoder.layers.*.self_attn_layer_norm",
+    **_attention("decoder.layers.*.cross_attention", "decoder.layers.*.encoder_attn"),
+    "decoder.layers.*.cross_joint": "decoder.layers.*.encoder_attn_layer_norm",
+    "decoder.layers.*.ffn.0": "decoder.layers.*.fc1",
+    "decoder.layers.*.ffn.3": "decoder.layers.*.fc2",
+    "decoder.layers.*.ffn_joint": "decoder.layers.*.final_layer_norm",
+    "symbols.weight": "text_encoder_prenet.encoder_prenet.0.weight",
+    "text_encoder_prenet.positions.alpha": "text_encoder_prenet.encoder_prenet.1.alpha",
+    "speech_encoder_prenet.features.convs.*": "speech_encoder_prenet.feature_extractor.conv_layers.*.0",
+    "speech_encoder_prenet.norm": "speech_encoder_prenet.layer_norm",
+    "speech_encoder_prenet.projection": "speech_encoder_prenet.post_extract_proj",
+    "speech_encoder_prenet.mask_embedding": "speech_encoder_prenet.mask_emb",
+    "speech_encoder_prenet.conv_positions.direction": "speech_encoder_prenet.pos_conv.0.weight_v",
+    "speech_encoder_prenet.conv_positions.magnitude": "speech_encoder_prenet.pos_conv.0.weight_g",
+    "speech_encoder_prenet.conv_positions.bias": "speech_encoder_prenet.pos_conv.0.bias",
+    "speech_decoder_prenet.layers.*": "speech_decoder_prenet.decoder_prenet.0.0.prenet.*.0",
+    "speech_decoder_prenet.projection": "speech_decoder_prenet.decoder_prenet.0.1",
+    "speech_decoder_prenet.positions.alpha": "speech_decoder_prenet.decoder_prenet.1.alpha",
+    "speech_decoder_prenet.speaker": "speech_decoder_prenet.spkembs_layer.0",
+    "speech_decoder_postnet.mel": "speech_decoder_postnet.feat_out",
+    "speech_decoder_postnet.stop": "speech_decoder_postnet.prob_out",
+    "speech_decoder_postnet.convs.*": "speech_decoder_postnet.postnet.postnet.*.0",
+    "speech_decoder_postnet.norms.*": "speech_decoder_postnet.postnet.postnet.*.1",
+    "ctc_head.1": "encoder.proj",
+    "unit_head.projection": "hubert_layer.final_proj",
+    "unit_head.embeddings": "hubert_layer.label_embs_concat",
+    "quantizer.logits": "quantizer.weight_proj",
+    "quantizer.codebook": "quantizer.vars",
+    "class_head": "speaker_decoder_postnet.output_projection",
+}
+# The feature norms sit elsewhere in the layer that has a norm behind every convolution.
+FAIRSEQ_GROUP: Rules = {
+    "speech_encoder_prenet.features.norms.*": "speech_encoder_prenet.feature_extractor.conv_layers.*.2"
+}
+FAIRSEQ_LAYER: Rules = {
+    "speech_encoder_prenet.features.norms.*": "speech_encoder_prenet.feature_extractor.conv_layers.*.2.1"
+}
+
+
+def renamed(name: str, rules: Rules) -> str | None:
+    """A name through the rules, or None if none fits."""
+    for mine in sorted(rules, key=len, reverse=True):
+        match = re.fullmatch(re.escape(mine).replace(r"\*", r"(\d+)") + r"(\..*)?", name)
+        if match:
+            *numbers, rest = match.groups()
+            theirs = rules[mine]
+            for number in numbers:
+                theirs = theirs.replace("*", number, 1)
+            return theirs + (rest or "")
+    return None
+
+
+def fairseq_rules(conv_norm: str) -> Rules:
+    """ours -> fairseq, for a model whose feature norms are "group" or "layer"."""
+    return {**FAIRSEQ, **(FAIRSEQ_GROUP if conv_norm == "group" else FAIRSEQ_LAYER)}
+
+
+def from_foreign(names: Iterable[str], theirs: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
+    """The tensors of another implementation under our names; only those of `names` that it has."""
+    found = {}
+    for name in names:
+        other = renamed(name, rules)
+        if other is not None and other in theirs:
+            found[name] = theirs[other]
+    return found

@@ -1,0 +1,97 @@
+"""Where in the sequence: two sinusoid conventions and learned relative distances (spec: original code).
+
+B batch   H heads   T positions   D model width   C width of a head   R relative rows
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def interleaved_sinusoids(n: int, dim: int) -> Tensor:
+    """(n, dim): even columns sine, odd ones cosine, from position 0 (the speech decoder's and text encoder's pre-net)."""
+    rates = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32) * -(math.log(10_000.0) / dim))
+    angles = torch.arange(n, dtype=torch.float32)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+
+
+def concatenated_sinusoids(n: int, dim: int) -> Tensor:
+    """(n, dim): first half sine, second half cosine (the speech encoder's and text decoder's pre-net).
+
+    Row 1 belongs to padding and is zero; the first position of a sequence is row 2.
+    """
+    half = dim // 2
+    rates = torch.exp(torch.arange(half, dtype=torch.float32) * -(math.log(10_000.0) / (half - 1)))
+    angles = torch.arange(n, dtype=torch.float32)[:, None] * rates
+    table = torch.cat([angles.sin(), angles.cos()], dim=1)
+    table[1] = 0.0
+    return table
+
+
+class GrowingTable(nn.Module):
+    """Rows of a sinusoid table that is recomputed when a longer sequence comes: no length limit but memory."""
+
+    table: Tensor
+
+    def __init__(self, make, dim: int) -> None:
+        super().__init__()
+        self.make, self.dim = make, dim
+        self.register_buffer("table", make(1024, dim), persistent=False)
+
+    def upto(self, n: int) -> Tensor:
+        """(at least n, dim)"""
+        if n > len(self.table):
+            self.table = self.make(max(n, 2 * len(self.table)), self.dim).to(self.table)
+        return self.table
+
+
+class ScaledPositions(nn.Module):
+    """x + alpha * interleaved sinusoids, then dropout; pads are counted like anything else."""
+
+    def __init__(self, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.tensor(1.0))
+        self.sinusoids = GrowingTable(interleaved_sinusoids, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, first: int = 0) -> Tensor:
+        """(B, T, D) -> (B, T, D); `first` is the position of x[:, 0]."""
+        end = first + x.size(1)
+        return self.dropout(x + self.alpha * self.sinusoids.upto(end)[first:end])
+
+
+class PaddedPositions(nn.Module):
+    """Concatenated sinusoids for the valid positions, the zero vector for padded ones. To be added."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.sinusoids = GrowingTable(concatenated_sinusoids, dim)
+
+    def forward(self, pad: Tensor, first: int = 0) -> Tensor:
+        """pad (B, T) -> (B, T, D); `first` is the number of valid positions before these."""
+        rows = torch.where(pad, 1, (~pad).cumsum(1) + 1 + first)  # (B, T)
+        return self.sinusoids.upto(first + pad.size(1) + 2)[rows]
+
+
+class RelativePositions(nn.Module):
+    """One learned vector for each clipped distance, shared by all layers and heads of the encoder (Shaw et al. 2018)."""
+
+    def __init__(self, distance: int, head_dim: int) -> None:
+        super().__init__()
+        self.distance = distance
+        self.table = nn.Parameter(torch.empty(2 * distance, head_dim))
+
+    def index(self, n: int) -> Tensor:
+        """(n, n): the row of the table for query i and key j, clip(i - j, -distance, distance - 1) + distance."""
+        places = torch.arange(n, device=self.table.device)
+        return (places[:, None] - places).clamp(-self.distance, self.distance - 1) + self.distance
+
+
+def relative_logits(query: Tensor, table: Tensor, index: Tensor) -> Tensor:
+    """What distance adds to attention logits: scaled query (B, H, T, C), table (R, C), index (T, T) -> (B, H, T, T).
+
+    Each query meets each of the R rows once and the result is gathered; a T x T x C tensor never exists.
+    """
+    by_row = query @ table.t()  # (B, H, T, R)
+    return by_row.gather(-1, index.expand(*query.shape[:2], *index.shape))

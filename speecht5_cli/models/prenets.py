@@ -1,0 +1,241 @@
+"""What stands in front of the encoder and the decoder.
+
+B batch   S samples   T frames   U tokens or decoder steps   D model width   V symbols   M mels
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout, embedding, gelu, group_norm, linear, normalize
+
+from speecht5_cli.models.config import CONV_KERNELS, CONV_STRIDES, ModelConfig
+from speecht5_cli.models.positions import PaddedPositions, ScaledPositions
+
+PAD = 1  # id of <pad> in every vocabulary
+
+
+@dataclass
+class SpeechFrames:
+    """Speech on its way into the encoder."""
+
+    states: Tensor  # (B, T, D)
+    pad: Tensor  # (B, T)
+    energy: tuple[Tensor, Tensor]  # the convolutions' sum of squares, and how many values it sums
+
+
+def frame_lens(sample_lens: Tensor) -> Tensor:
+    """Samples (B,) -> frames that the convolutions make of them (B,), at least 0."""
+    for kernel, stride in zip(CONV_KERNELS, CONV_STRIDES):
+        sample_lens = (sample_lens - kernel).div(stride, rounding_mode="floor") + 1
+    return sample_lens.clamp(min=0)
+
+
+def padding_mask(lens: Tensor, n: int) -> Tensor:
+    """Valid lengths (B,) -> (B, n), True where padded."""
+    return torch.arange(n, device=lens.device) >= lens[:, None]
+
+
+def chunked_padding_mask(sample_lens: Tensor, n_samples: int, n_frames: int) -> Tensor:
+    """The original's rule: a frame is padding if its whole chunk of n_samples // n_frames samples is."""
+    starts = torch.arange(n_frames, device=sample_lens.device) * (n_samples // n_frames)
+    return starts >= sample_lens[:, None]
+
+
+class ConvFeatures(nn.Module):
+    """Seven convolutions from samples to 50 Hz frames, each followed by a norm (where there is one) and GELU."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        channels = cfg.conv_channels
+        self.group, self.exact = cfg.conv_norm == "group", cfg.padding == "exact"
+        inputs = [1, *[channels] * (len(CONV_KERNELS) - 1)]
+        self.convs = nn.ModuleList(
+            nn.Conv1d(n_in, channels, kernel, stride, bias=False)
+            for n_in, kernel, stride in zip(inputs, CONV_KERNELS, CONV_STRIDES)
+        )
+        # One norm over time behind the first convolution (group), or one over channels behind each (layer).
+        norm = ChannelNorm if self.group else nn.LayerNorm
+        self.norms = nn.ModuleList(norm(channels) for _ in self.convs[: 1 if self.group else None])
+
+    def forward(self, wav: Tensor, lens: Tensor) -> Tensor:
+        """wav (B, S), lens (B,) samples -> (B, channels, T). A valid frame sees valid samples only."""
+        x = wav[:, None]
+        for number, conv in enumerate(self.convs):
+            x = conv(x)
+            if self.group and number == 0:
+                x = self.norms[0](x, _conv_len(lens) if self.exact else None)
+            elif not self.group:
+                x = self.norms[number](x.transpose(1, 2)).transpose(1, 2)
+            x = gelu(x)
+        return x
+
+
+class ChannelNorm(nn.Module):
+    """GroupNorm with a group for each channel: each is normalised over its utterance's time, in float32."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, lens: Tensor | None) -> Tensor:
+        """x (B, channels, T); with lens (B,) the statistics leave the pads out."""
+        x = x.float()
+        if lens is None or bool((lens == x.size(2)).all()):
+            return group_norm(x, x.size(1), self.weight, self.bias)
+        valid = ~padding_mask(lens, x.size(2))[:, None]  # (B, 1, T)
+        n = lens[:, None, None].clamp(min=1)
+        mean = (x * valid).sum(2, keepdim=True) / n
+        var = ((x - mean) * valid).square().sum(2, keepdim=True) / n
+        return (x - mean) * (var + 1e-5).rsqrt() * self.weight[:, None] + self.bias[:, None]
+
+
+def _conv_len(lens: Tensor) -> Tensor:
+    """Valid outputs of the first convolution."""
+    return ((lens - CONV_KERNELS[0]).div(CONV_STRIDES[0], rounding_mode="floor") + 1).clamp(min=0)
+
+
+class ConvPositions(nn.Module):
+    """Positions from a wide grouped convolution whose weight is normalised for each place of the kernel. To be added."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        d_model, kernel, self.groups = cfg.d_model, cfg.position_kernel, cfg.position_groups
+        self.direction = nn.Parameter(torch.empty(d_model, d_model // self.groups, kernel))
+        self.magnitude = nn.Parameter(torch.empty(1, 1, kernel))
+        self.bias = nn.Parameter(torch.zeros(d_model))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, D)"""
+        weight = self.direction * (self.magnitude / self.direction.norm(dim=(0, 1), keepdim=True))
+        kernel = weight.size(2)
+        y = nn.functional.conv1d(x.transpose(1, 2), weight, self.bias, padding=kernel // 2, groups=self.groups)
+        if kernel % 2 == 0:  # an even kernel, padded on both sides, gives one frame too many
+            y = y[:, :, :-1]
+        return gelu(y).transpose(1, 2)
+
+
+class SpeechEncoderPrenet(nn.Module):
+    """Samples -> convolutions -> projection -> masks -> convolutional and sinusoidal positions."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        self.padding, self.grad_scale = cfg.padding, cfg.feature_grad_scale
+        self.features = ConvFeatures(cfg)
+        self.norm = nn.LayerNorm(cfg.conv_channels)
+        self.projection = nn.Linear(cfg.conv_channels, cfg.d_model)
+        self.dropout = nn.Dropout(cfg.dropout)
+        self.mask_embedding = nn.Parameter(torch.empty(cfg.d_model))
+        self.conv_positions = ConvPositions(cfg)
+        self.positions = PaddedPositions(cfg.d_model)
+
+    def forward(
+        self,
+        wav: Tensor,
+        lens: Tensor,
+        *,
+        mask: Tensor | None = None,
+        channel_mask: Tensor | None = None,
+        n_frames: int | None = None,
+    ) -> SpeechFrames:
+        """wav (B, S), lens (B,) samples; mask (B, T) hides frames, channel_mask (B, D) zeroes channels.
+
+        `n_frames` cuts T to the number of labels there are.
+        """
+        features = self.extract(wav, lens)[:, :n_frames]  # (B, T, channels)
+        pad = self.frame_padding(lens, wav.size(1), features.size(1))
+        energy = self._energy(features, pad)
+        x = self.dropout(self.projection(self.norm(features)))  # (B, T, D)
+        if mask is not None:
+            x = torch.where(mask[..., None], self.mask_embedding.to(x.dtype), x)
+        if channel_mask is not None:
+            x = x.masked_fill(channel_mask[:, None], 0.0)
+        if self.padding == "exact":
+            x = x.masked_fill(pad[..., None], 0.0)
+        x = x + self.conv_positions(x)
+        return SpeechFrames(x + self.positions(pad), pad, energy)
+
+    def extract(self, wav: Tensor, lens: Tensor) -> Tensor:
+        """(B, S) -> convolutional features (B, T, channels), with their gradient scaled."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.grad_scale > 0):
+            features = self.features(wav, lens).transpose(1, 2)
+        if features.requires_grad and self.grad_scale != 1.0:
+            features.register_hook(lambda grad: grad * self.grad_scale)
+        return features
+
+    def frame_padding(self, lens: Tensor, n_samples: int, n_frames: int) -> Tensor:
+        """(B, T): which frames are padding."""
+        if self.padding == "original":
+            return chunked_padding_mask(lens, n_samples, n_frames)
+        return padding_mask(frame_lens(lens), n_frames)
+
+    def _energy(self, features: Tensor, pad: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum of squares and number of values; of valid frames only where padding is exact."""
+        squares = features.float().square()
+        if self.padding == "exact":
+            squares = squares.masked_fill(pad[..., None], 0.0)
+            return squares.sum(), (~pad).sum() * features.size(2)
+        return squares.sum(), torch.tensor(squares.numel(), device=squares.device)
+
+
+class TextEncoderPrenet(nn.Module):
+    """Embedding (shared, unscaled) and scaled positions."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        self.positions = ScaledPositions(cfg.d_model, cfg.position_dropout)
+
+    def forward(self, tokens: Tensor, table: Tensor) -> Tensor:
+        """tokens (B, U), table (V, D) -> (B, U, D)"""
+        return self.positions(embedding(tokens, table, padding_idx=PAD))
+
+
+class TextDecoderPrenet(nn.Module):
+    """Embedding (shared, unscaled), sinusoids, dropout."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        self.positions = PaddedPositions(cfg.d_model)
+        self.dropout = nn.Dropout(cfg.dropout)
+
+    def forward(self, tokens: Tensor, table: Tensor, first: int = 0) -> Tensor:
+        """tokens (B, U), table (V, D) -> (B, U, D); `first` is the position of the first token."""
+        return self.dropout(embedding(tokens, table, padding_idx=PAD) + self.positions(tokens == PAD, first))
+
+
+class SpeechDecoderPrenet(nn.Module):
+    """Two ReLU layers whose dropout never rests, a projection with scaled positions, and the speaker's vector."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        self.rate = cfg.prenet_dropout
+        self.layers = nn.ModuleList(nn.Linear(n_in, cfg.prenet_dim) for n_in in (cfg.n_mels, cfg.prenet_dim))
+        self.projection = nn.Linear(cfg.prenet_dim, cfg.d_model)
+        self.positions = ScaledPositions(cfg.d_model, cfg.position_dropout)
+        self.speaker = nn.Linear(cfg.d_model + cfg.xvector_dim, cfg.d_model)
+
+    def forward(
+        self,
+        mel: Tensor,
+        xvector: Tensor | None,
+        *,
+        first: int = 0,
+        kept: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """mel (B, U, M), xvector (B, X) -> (B, U, D).
+
+        `kept`: for each layer which units stay (B or 1, U, prenet_dim), in place of a draw from torch's generator.
+        """
+        x = mel
+        for number, layer in enumerate(self.layers):
+            x = linear(x, layer.weight, layer.bias).relu()
+            if kept is not None:
+                x = x * kept[number] / (1 - self.rate)
+            else:
+                x = dropout(x, self.rate, training=True)
+        x = self.positions(self.projection(x), first)
+        if xvector is None:  # as the original: without a voice the layer is left out
+            return x
+        voice = normalize(xvector, dim=-1)[:, None].expand(-1, x.size(1), -1)
+        return self.speaker(torch.cat([x, voice.to(x.dtype)], dim=-1)).relu()

@@ -1,0 +1,172 @@
+"""The shared encoder and decoder.
+
+B batch   N rows of a step   H heads   T encoder frames or tokens   U decoder steps   D model width
+"""
+
+import torch
+from torch import Tensor, nn
+
+from speecht5_cli.models.attention import Attention, causal_bias, padding_bias
+from speecht5_cli.models.cache import DecoderCache, LayerCache
+from speecht5_cli.models.config import ModelConfig
+from speecht5_cli.models.positions import RelativePositions
+
+
+class Residual(nn.LayerNorm):
+    """The joint around a sub-block f: LayerNorm(x + f(x)) in the base model, x + f(LayerNorm(x)) in the large one."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__(cfg.d_model)
+        self.pre_norm = cfg.pre_norm
+        self.dropout = nn.Dropout(cfg.dropout)
+
+    def before(self, x: Tensor) -> Tensor:
+        """What f gets."""
+        return self(x) if self.pre_norm else x
+
+    def after(self, x: Tensor, y: Tensor) -> Tensor:
+        """x and f's output joined."""
+        x = x + self.dropout(y)
+        return x if self.pre_norm else self(x)
+
+
+class FeedForward(nn.Sequential):
+    """Linear, GELU, dropout, linear."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__(
+            nn.Linear(cfg.d_model, cfg.ffn_dim),
+            nn.GELU(),
+            nn.Dropout(cfg.activation_dropout),
+            nn.Linear(cfg.ffn_dim, cfg.d_model),
+        )
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention with relative positions, then feed-forward."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        self.attention = Attention(cfg.d_model, cfg.heads, cfg.attention_dropout)
+        self.attention_joint = Residual(cfg)
+        self.ffn = FeedForward(cfg)
+        self.ffn_joint = Residual(cfg)
+        # Only the pre-norm model normalises its distances.
+        self.distance_norm = nn.LayerNorm(cfg.head_dim) if cfg.pre_norm else nn.Identity()
+
+    def forward(self, x: Tensor, bias: Tensor, distances: tuple[Tensor, Tensor]) -> Tensor:
+        """x (B, T, D), bias (B, 1, 1, T), distances: table (R, C) and index (T, T) -> (B, T, D)"""
+        table, index = distances
+        relative = (self.distance_norm(table), index)
+        x = self.attention_joint.after(x, self.attention(self.attention_joint.before(x), bias=bias, relative=relative))
+        return self.ffn_joint.after(x, self.ffn(self.ffn_joint.before(x)))
+
+
+class Encoder(nn.Module):
+    """The stack that speech and text share. The post-norm model normalises its input, the pre-norm one its output."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        self.pre_norm, self.layerdrop = cfg.pre_norm, cfg.encoder_layerdrop
+        self.norm = nn.LayerNorm(cfg.d_model)
+        self.relative = RelativePositions(cfg.relative_distance, cfg.head_dim)
+        self.layers = nn.ModuleList(EncoderLayer(cfg) for _ in range(cfg.encoder_layers))
+        self.dropout = nn.Dropout(cfg.dropout)
+
+    def forward(self, x: Tensor, pad: Tensor, upto: int | None = None) -> Tensor:
+        """x (B, T, D), pad (B, T) -> (B, T, D); with `upto`, what that layer (counted from 1) puts out."""
+        bias, distances = padding_bias(pad), (self.relative.table, self.relative.index(x.size(1)))
+        x = self.dropout(x if self.pre_norm else self.norm(x))
+        for number, layer in enumerate(self.layers, 1):
+            if not dropped(self.layerdrop, self.training):
+                x = layer(x, bias, distances)
+            if number == upto:
+                return x
+        return self.norm(x) if self.pre_norm else x
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention over the past, attention to the encoder, feed-forward. No relative positions, as the original."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        self.attention = Attention(cfg.d_model, cfg.heads, cfg.attention_dropout)
+        self.attention_joint = Residual(cfg)
+        self.cross_attention = Attention(cfg.d_model, cfg.heads, cfg.attention_dropout)
+        self.cross_joint = Residual(cfg)
+        self.ffn = FeedForward(cfg)
+        self.ffn_joint = Residual(cfg)
+
+    def forward(
+        self, x: Tensor, memory: Tensor, past_bias: Tensor | None, memory_bias: Tensor, weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """x (B, U, D), memory (B, T, D) -> (B, U, D), cross-attention weights (B, H, U, T) where wanted.
+
+        past_bias None stands for the plain causal mask.
+        """
+        y = self.attention(self.attention_joint.before(x), bias=past_bias, causal=past_bias is None)
+        x = self.attention_joint.after(x, y)
+        y, seen = self.cross_joint.before(x), None
+        if weights:
+            y, seen = self.cross_attention.with_weights(y, memory, memory_bias)
+        else:
+            y = self.cross_attention(y, memory, bias=memory_bias)
+        x = self.cross_joint.after(x, y)
+        return self.ffn_joint.after(x, self.ffn(self.ffn_joint.before(x))), seen
+
+    def step(
+        self, x: Tensor, cache: LayerCache, place: int, memory_bias: Tensor, weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """As `forward` for the one step at `place`: x (N, 1, D) -> (N, 1, D), weights (N, H, T)."""
+        y = self.attention_joint.before(x)
+        keys, values = cache.append(*self.attention.keys_values(y), place)
+        x = self.attention_joint.after(x, self.attention.step(y, keys, values)[0])
+        y, seen = self.cross_attention.step(
+            self.cross_joint.before(x), cache.memory_keys, cache.memory_values, memory_bias, weights
+        )
+        x = self.cross_joint.after(x, y)
+        return self.ffn_joint.after(x, self.ffn(self.ffn_joint.before(x))), seen
+
+
+class Decoder(nn.Module):
+    """The stack that writes text, speech and classes. Only the pre-norm model has a norm of its own, at the end."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        self.layerdrop = cfg.decoder_layerdrop
+        self.layers = nn.ModuleList(DecoderLayer(cfg) for _ in range(cfg.decoder_layers))
+        self.norm = nn.LayerNorm(cfg.d_model) if cfg.pre_norm else nn.Identity()
+
+    def forward(
+        self, x: Tensor, memory: Tensor, memory_pad: Tensor, *, pad: Tensor | None = None, weights: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """x (B, U, D), memory (B, T, D), memory_pad (B, T) -> (B, U, D), weights (B, H, U, T) of each layer that ran.
+
+        Valid steps never look at later pads, so `pad` (B, U) matters for the outputs at pads only.
+        """
+        past_bias = None if pad is None else padding_bias(pad) + causal_bias(x.size(1), x.device)
+        memory_bias, seen = padding_bias(memory_pad), []
+        for layer in self.layers:
+            if not dropped(self.layerdrop, self.training):
+                x, layer_weights = layer(x, memory, past_bias, memory_bias, weights)
+                seen += [layer_weights] if weights else []
+        return self.norm(x), seen
+
+    def cache(self, memory: Tensor, memory_pad: Tensor) -> DecoderCache:
+        """An empty past, and the keys and values of memory (B, T, D), for `step`."""
+        layers = [LayerCache(*layer.cross_attention.keys_values(memory)) for layer in self.layers]
+        return DecoderCache(layers, padding_bias(memory_pad))
+
+    def step(self, x: Tensor, cache: DecoderCache, *, weights: bool = False) -> tuple[Tensor, list[Tensor]]:
+        """The next step x (N, 1, D) of each row -> (N, 1, D), weights (N, H, T) of each layer."""
+        seen = []
+        for layer, layer_cache in zip(self.layers, cache.layers):
+            x, layer_weights = layer.step(x, layer_cache, cache.length, cache.memory_bias, weights)
+            seen += [layer_weights] if weights else []
+        cache.length += 1
+        return self.norm(x), seen
+
+
+def dropped(rate: float, training: bool) -> bool:
+    """Whether LayerDrop leaves this layer out of this step."""
+    return training and rate > 0 and torch.rand(()).item() < rate
