@@ -66,6 +66,7 @@ class Scores:
     settings: dict[str, str]
     aligned: str = ""
     per_utterance: dict[str, dict[str, float]] | None = None
+    counts: dict[str, int] | None = None  # what the values rest on: utterances, words, errors
 
 
 class TaskPlugin(Protocol):
