@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import soundfile
@@ -48,12 +49,34 @@ def read_audio(ref: AudioRef | str | Path, *, allow_pipes: bool = False) -> np.n
     """The sound as float32 (n_samples,) at 16 kHz. Raises DataError that names the source."""
     if not isinstance(ref, AudioRef):
         ref = AudioRef(str(ref))
-    wave, rate = _read(ref, allow_pipes)
-    if wave.ndim == 2:
-        wave = wave.mean(axis=1, dtype=np.float32)
+    wave, rate = read_as_recorded(ref, allow_pipes=allow_pipes)
+    wave = mono(wave)
+    if not len(wave):
+        end = "the end" if ref.end_s is None else f"{ref.end_s} s"
+        raise DataError(f"{ref.source}: holds no samples between {ref.start_s} s and {end}")
     if not np.isfinite(wave).all():
         raise DataError(f"{ref.source}: holds samples that are not finite numbers")
     return resampled(wave, rate)
+
+
+def read_as_recorded(ref: AudioRef, *, allow_pipes: bool = False) -> tuple[np.ndarray, int]:
+    """Samples in [-1, 1], (n,) or (n, channels) float32, and their rate in Hz. Raises DataError.
+
+    The part is cut at the end of the recording; it may hold no sample at all.
+    """
+    source = ref.source
+    if source.endswith("|"):
+        wave, rate = _through_pipe(source, allow_pipes)
+    elif is_archive(source):
+        wave, rate = _from_archive(source)
+    else:
+        return _from_file(ref)
+    return wave[_frames(ref, rate, len(wave))], rate
+
+
+def mono(wave: np.ndarray) -> np.ndarray:
+    """(n,) or (n, channels) -> (n,), the mean of the channels."""
+    return wave if wave.ndim == 1 else wave.mean(axis=1, dtype=np.float32)
 
 
 def resampled(wave: np.ndarray, rate: int) -> np.ndarray:
@@ -66,11 +89,11 @@ def resampled(wave: np.ndarray, rate: int) -> np.ndarray:
     return resample_poly(wave, SAMPLE_RATE // common, rate // common).astype(np.float32)
 
 
-def audio_info(source: str | Path) -> AudioInfo:
+def audio_info(source: str | Path, *, allow_pipes: bool = False) -> AudioInfo:
     """Rate, channels and length from the header alone (a pipe or an archive has to be read). Raises DataError."""
     source = str(source)
     if source.endswith("|") or is_archive(source):
-        wave, rate = _read(AudioRef(source), allow_pipes=True)
+        wave, rate = read_as_recorded(AudioRef(source), allow_pipes=allow_pipes)
         return AudioInfo(rate, 1 if wave.ndim == 1 else wave.shape[1], len(wave))
     try:
         info = soundfile.info(source)
@@ -94,19 +117,7 @@ def write_audio(path: Path, wave: np.ndarray) -> None:
 def is_archive(source: str) -> bool:
     """Whether a source is `path:byte-offset`, as Kaldi writes it."""
     head, colon, offset = source.rpartition(":")
-    return bool(colon and head) and offset.isdigit() and not Path(source).exists()
-
-
-def _read(ref: AudioRef, allow_pipes: bool) -> tuple[np.ndarray, int]:
-    """(n,) or (n, channels) float32 and the rate, before mixing and resampling."""
-    source = ref.source
-    if source.endswith("|"):
-        wave, rate = _through_pipe(source, allow_pipes)
-    elif is_archive(source):
-        wave, rate = _from_archive(source)
-    else:
-        return _from_file(ref)
-    return wave[_frames(ref, rate, len(wave))], rate
+    return bool(colon and head) and offset.isdecimal() and not Path(source).exists()
 
 
 def _frames(ref: AudioRef, rate: int, n_frames: int) -> slice:
@@ -126,6 +137,8 @@ def _from_file(ref: AudioRef) -> tuple[np.ndarray, int]:
             if len(wave) < part.stop - part.start:
                 raise DataError(f"{ref.source}: the header promises {file.frames} frames, the file ends early")
             return wave, file.samplerate
+    except MemoryError:
+        raise DataError(f"{ref.source}: its header promises more frames than fit into memory") from None
     except soundfile.SoundFileError as error:
         if not Path(ref.source).exists():
             raise DataError(f"{ref.source}: no such file") from None
@@ -160,12 +173,28 @@ def _through_pipe(source: str, allow_pipes: bool) -> tuple[np.ndarray, int]:
 
 
 def _from_archive(source: str) -> tuple[np.ndarray, int]:
-    import kaldiio
-
+    """One sound of a Kaldi archive. Not through kaldiio, which would also run a pipe or a pickle found there."""
+    path, _, offset = source.rpartition(":")
     try:
-        rate, wave = kaldiio.load_mat(source)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{source}: not readable as a Kaldi archive of sound: {error}") from None
-    # kaldiio gives a wav as int16 and a flac as float64 in [-1, 1].
-    scale = 1 / 32768 if wave.dtype == np.int16 else 1.0
-    return (wave * np.float32(scale)).astype(np.float32), rate
+        with Path(path).open("rb") as file:
+            file.seek(int(offset))
+            return soundfile.read(io.BytesIO(_archived(file)), dtype="float32")
+    except FileNotFoundError:
+        raise DataError(f"{source}: no such file '{path}'") from None
+    except (OSError, ValueError, soundfile.SoundFileError) as error:
+        raise DataError(f"{source}: not readable as sound in a Kaldi archive: {error}") from None
+
+
+def _archived(file: IO[bytes]) -> bytes:
+    """The sound that starts here. Raises ValueError for anything else, such as a feature matrix."""
+    start = file.tell()
+    head = file.read(8)
+    if head.startswith(b"fLaC"):
+        return head + file.read()  # says nowhere where it ends
+    if head.startswith(b"RIFF"):
+        size = int.from_bytes(head[4:], "little")
+        return head + (file.read() if size in (0, 0xFFFFFFFF) else file.read(size))  # 0 and all ones: it was streamed
+    if head.startswith(b"AUDIO"):  # kaldiio's own: the length of the length, the length, a file of any format
+        file.seek(start + 5)
+        return file.read(int.from_bytes(file.read(file.read(1)[0]), "little"))
+    raise ValueError("it starts neither as WAV nor as FLAC")

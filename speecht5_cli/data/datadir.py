@@ -5,15 +5,18 @@ may hold `text.<lang>`, `target.scp` and `utt2tgtspk` (the speech to produce, an
 voice to speak with) and unit labels.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 from speecht5_cli.data.audio import AudioInfo, AudioRef, audio_info, is_archive
 from speecht5_cli.data.tables import inverted, read_table, write_table
 from speecht5_cli.errors import DataError
 from speecht5_cli.files import atomic_dir
+
+Item = TypeVar("Item")
 
 BY_RECORDING = ("wav.scp", "reco2dur", "reco2file_and_channel")
 BY_SPEAKER = ("spk2utt", "spk2gender", "cmvn.scp", "spk2warp", "spk_xvector.scp")
@@ -125,12 +128,12 @@ class DataDir:
             keys = utterances
         return {key: value for key, value in self.table(name).items() if key in keys}
 
-    def split(self, n: int) -> list[list[str]]:
+    def split(self, n: int) -> list[Sequence[str]]:
         """The sorted utterances in min(n, all) contiguous, near-equal shards; the first ones get the remainder."""
         return shards(self.utterances, n)
 
 
-def shards(items: list[str], n: int) -> list[list[str]]:
+def shards(items: Sequence[Item], n: int) -> list[Sequence[Item]]:
     """At most `n` contiguous pieces, none empty, whose sizes differ by one at most (Kaldi's split_scp rule)."""
     n = max(1, min(n, len(items)))
     size, extra = divmod(len(items), n)
