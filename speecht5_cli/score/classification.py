@@ -1,4 +1,4 @@
-"""How often the right class was said, which classes are taken for which, and the equal error rate of trials."""
+"""How often the right class was said, and which classes are taken for which (error rates of trials: data/trials)."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,33 +43,6 @@ def class_scores(
             "classes never said": len(classes - set(hypotheses.values())),
         },
     )
-
-
-def equal_error_rate(trials: Iterable[tuple[float, bool]]) -> tuple[float, float]:
-    """(EER in per cent, threshold) of trials (score, same): where false alarms and misses are equally many.
-
-    A trial is accepted from the threshold upwards. Between two points of the curve the rate is interpolated. Raises
-    DataError unless there are trials of both kinds.
-    """
-    import numpy as np
-
-    pairs = list(trials)
-    scores = np.array([score for score, _ in pairs], dtype=np.float64)
-    same = np.array([is_same for _, is_same in pairs], dtype=bool)
-    if same.all() or not same.any() or not np.isfinite(scores).all():
-        raise DataError(
-            f"an equal error rate needs finite scores of both kinds; {same.sum()} of {len(same)} are targets"
-        )
-    thresholds = np.unique(scores)  # ascending; equal scores are accepted or refused together
-    n_below_same = np.searchsorted(np.sort(scores[same]), thresholds)
-    n_below_other = np.searchsorted(np.sort(scores[~same]), thresholds)
-    misses = np.append(n_below_same / same.sum(), 1.0)  # the last point refuses everything
-    false_alarms = np.append(1.0 - n_below_other / (~same).sum(), 0.0)
-    after = int(np.argmax(misses >= false_alarms))  # the first threshold at or behind the crossing; never the first one
-    gap = false_alarms - misses
-    part = gap[after - 1] / (gap[after - 1] - gap[after])
-    rate = misses[after - 1] + part * (misses[after] - misses[after - 1])
-    return 100 * float(rate), float(thresholds[min(after, len(thresholds) - 1)])
 
 
 def _percent(hits: Iterable[bool]) -> float:
