@@ -27,9 +27,13 @@ _NOT_CONTENT = {".made", "provenance.json", "train.log", "tensorboard", "plots",
 
 @dataclass
 class Making:
-    """What `made` gives to the block: `done` says that the output is there and up to date."""
+    """What `made` gives to the block: `done` says that the output is there and up to date.
+
+    The block may add to `outputs` what it could not name before.
+    """
 
     done: bool
+    outputs: list[Path]
     why: str = ""
 
 
@@ -41,26 +45,28 @@ def made(
     options: Mapping[str, Any],
     inputs: Iterable[Path],
     outputs: Iterable[Path],
+    marks: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> Iterator[Making]:
     """Run the block unless `outputs` exist and were made with the same options from the same inputs.
 
     The block must look at `.done` and return at once when it is true. Its record is written when it ends well.
+    `marks` are further inputs whose fingerprints the caller took.
     """
     record_path = folder / ".made" / f"{name}.json"
     outputs = [Path(path) for path in outputs]
     wanted = {
         "version": __version__,
         "options": json.loads(json.dumps(dict(options), default=str)),
-        "inputs": {str(path): fingerprint(path) for path in inputs},
+        "inputs": {**{str(path): fingerprint(path) for path in inputs}, **(marks or {})},
     }
-    why = "forced" if force or os.environ.get(FORCE) == "1" else _outdated(record_path, wanted, outputs)
+    why = "forced" if force or forced() else _outdated(record_path, wanted, outputs)
     if not why:
-        yield Making(done=True)
+        yield Making(done=True, outputs=outputs)
         return
     record_path.unlink(missing_ok=True)
     started = time.time()
-    yield Making(done=False, why=why)
+    yield Making(done=False, outputs=outputs, why=why)
     record = {
         "command": shlex.join(["speecht5", *sys.argv[1:]]),
         **wanted,
@@ -72,13 +78,19 @@ def made(
         json.dump(record, out, indent=1)
 
 
+def forced() -> bool:
+    """Whether the user wants everything done again (`run.sh --force`)."""
+    return os.environ.get(FORCE) == "1"
+
+
 def _outdated(record_path: Path, wanted: dict[str, Any], outputs: list[Path]) -> str:
     """Why the work must be done, or nothing."""
     try:
         record = json.loads(record_path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return "not made yet"
-    for path in outputs:
+    folder = record_path.parents[1]
+    for path in [*outputs, *(folder / path for path in record.get("outputs", ()))]:
         if not path.exists():
             return f"{path} is missing"
     for key in ("version", "options"):
@@ -105,14 +117,23 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def listing_fingerprint(path: Path) -> str:
-    """As `fingerprint`, from names, sizes and times only: for corpora of many large files."""
+def listing_fingerprint(path: Path, *, leave_out: Path | None = None) -> str:
+    """As `fingerprint`, from names, sizes and times only: for corpora of many large files.
+
+    `leave_out` is a folder inside, such as the one that is to be written.
+    """
+    if not path.is_dir():
+        return fingerprint(path)
     digest = hashlib.sha256()
+    outside = leave_out.resolve() if leave_out else None
     for folder, subfolders, files in os.walk(path):
-        subfolders.sort()
+        subfolders[:] = sorted(name for name in subfolders if Path(folder, name).resolve() != outside)
         for name in sorted(files):
             file = os.path.join(folder, name)  # noqa: PTH118 - Path is three times slower on 300,000 files
-            stat = os.stat(file)  # noqa: PTH116
+            try:
+                stat = os.stat(file)  # noqa: PTH116
+            except FileNotFoundError:  # a link to nowhere
+                stat = os.lstat(file)
             digest.update(f"{os.path.relpath(file, path)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 

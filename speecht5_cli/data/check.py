@@ -99,7 +99,7 @@ def check_sound(sound: Sound, limits: AudioLimits = LIMITS, *, allow_pipes: bool
         return Heard(duration_s, fault)
     notes = _format_notes(wave, rate) + _quality_notes(wave, limits)
     if overshoot_s:
-        notes.append(f"end moved to the end of the recording: by {overshoot_s:.2f} s")
+        notes.append(f"segment cut at the end of its recording: by {overshoot_s:.2f} s")
     if sound.text and len(sound.text) / duration_s > limits.fast_chars_per_s:
         notes.append(f"fast: {len(sound.text) / duration_s:.0f} characters a second")
     return Heard(duration_s, "", tuple(notes), overshoot_s)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from speecht5_cli.data.audio import AudioInfo, AudioRef, audio_info, is_archive
+from speecht5_cli.data.audio import AudioRef, audio_info
 from speecht5_cli.data.tables import inverted, read_table, write_table
 from speecht5_cli.errors import DataError
 from speecht5_cli.files import atomic_dir
@@ -20,6 +20,7 @@ Item = TypeVar("Item")
 
 BY_RECORDING = ("wav.scp", "reco2dur", "reco2file_and_channel")
 BY_SPEAKER = ("spk2utt", "spk2gender", "cmvn.scp", "spk2warp", "spk_xvector.scp")
+_TRIED = 100  # relative sources, before we give up finding their base
 NOT_TABLES = (".json", ".ark", ".tsv", ".lines", ".md")  # companions that are not keyed line by line
 
 
@@ -72,43 +73,20 @@ class DataDir:
         return refs
 
     def resolved(self, sources: Iterable[str]) -> list[str]:
-        """Sources with their relative paths resolved: from the current folder, else from a parent of this dir.
+        """Sources with their relative paths resolved; see `resolved` below."""
+        return resolved(self.path, sources)
 
-        Kaldi means the folder that the recipe runs in; that is a parent of the data dir, so a dir stays usable from
-        anywhere. One base serves the whole file.
-        """
-        base: Path | None = None
-        result = []
-        for source in sources:
-            if source.startswith("/") or source.endswith("|"):
-                result.append(source)
-                continue
-            if base is None:
-                base = self._base_of(source)
-            result.append(str(base / source))
-        return result
-
-    def _base_of(self, source: str) -> Path:
-        path = source.rpartition(":")[0] if is_archive(source) else source
-        for base in (Path(), *self.path.resolve().parents):
-            if (base / path).exists():
-                return base
-        return Path()
-
-    def durations(self) -> dict[str, float]:
+    def durations(self, *, allow_pipes: bool = False) -> dict[str, float]:
         """Utterance -> seconds, from utt2dur, else from segments, else from the headers of the audio."""
         if self.has("utt2dur"):
             try:
                 return {utterance: float(seconds) for utterance, seconds in self.table("utt2dur").items()}
             except ValueError as error:
                 raise DataError(f"{self.path}/utt2dur: {error}; expected seconds") from None
-        known: dict[str, AudioInfo] = {}
         durations = {}
         for utterance, ref in self.audio().items():
-            if ref.end_s is None:
-                known.setdefault(ref.source, audio_info(ref.source))
-            end = known[ref.source].duration_s if ref.end_s is None else ref.end_s
-            durations[utterance] = end - ref.start_s
+            end_s = audio_info(ref.source, allow_pipes=allow_pipes).duration_s if ref.end_s is None else ref.end_s
+            durations[utterance] = end_s - ref.start_s
         return durations
 
     def subset(self, out: Path, utterances: Iterable[str]) -> "DataDir":
@@ -117,7 +95,13 @@ class DataDir:
         unknown = chosen - self.table("utt2spk").keys()
         if unknown:
             raise DataError(f"{self.path}: no utterance '{min(unknown)}' ({len(unknown)} of the wanted are unknown)")
-        return write_tables(out, {name: self._restricted(name, chosen) for name in self.files() if name != "spk2utt"})
+        tables = {name: self._restricted(name, chosen) for name in self.files() if name != "spk2utt"}
+        return write_tables(out, tables, companions=self.companions())
+
+    def companions(self) -> dict[str, bytes]:
+        """The files beside tables that say how to read them, such as units.json; name -> content."""
+        names = [f"{name}.json" for name in self.files() if self.has(f"{name}.json")]
+        return {name: (self.path / name).read_bytes() for name in names}
 
     def _restricted(self, name: str, utterances: set[str]) -> dict[str, str]:
         if name in BY_SPEAKER:
@@ -126,11 +110,46 @@ class DataDir:
             keys = {self.table("segments")[utterance].split()[0] for utterance in utterances}
         else:
             keys = utterances
-        return {key: value for key, value in self.table(name).items() if key in keys}
+        return {key: value for key, value in self.portable(name).items() if key in keys}
+
+    def portable(self, name: str) -> dict[str, str]:
+        """A table for another dir: paths that were relative to a parent of this one are written in full."""
+        table = self.table(name)
+        return dict(zip(table, self.resolved(table.values()))) if name.endswith(".scp") else table
 
     def split(self, n: int) -> list[Sequence[str]]:
         """The sorted utterances in min(n, all) contiguous, near-equal shards; the first ones get the remainder."""
         return shards(self.utterances, n)
+
+
+def resolved(folder: Path, sources: Iterable[str]) -> list[str]:
+    """Sources with their relative paths resolved: from the current folder, else from a parent of the dir `folder`.
+
+    Kaldi means the folder that the recipe runs in; that is a parent of the data dir, so a dir stays usable from
+    anywhere. One base serves the whole file: that of the first source which is found somewhere.
+    """
+    sources = list(sources)
+    relative = [source for source in sources if not _is_absolute(source)]
+    base = next(filter(None, (_base_of(source, folder) for source in relative[:_TRIED])), Path())
+    return [source if _is_absolute(source) else str(base / source) for source in sources]
+
+
+def _is_absolute(source: str) -> bool:
+    return source.startswith("/") or source.endswith("|")
+
+
+def _base_of(source: str, folder: Path) -> Path | None:
+    for base in (Path(), *folder.resolve().parents):
+        if (base / source).exists() or (base / without_place(source)).exists():
+            return base
+    return None
+
+
+def without_place(pointer: str) -> str:
+    """`a.ark:12[0:4]` -> `a.ark`."""
+    path = pointer.rpartition("[")[0] if pointer.endswith("]") else pointer
+    head, colon, offset = path.rpartition(":")
+    return head if colon and offset.isdecimal() else path
 
 
 def shards(items: Sequence[Item], n: int) -> list[Sequence[Item]]:
@@ -141,8 +160,13 @@ def shards(items: Sequence[Item], n: int) -> list[Sequence[Item]]:
     return [items[start:end] for start, end in pairwise(starts)]
 
 
-def write_tables(out: Path, tables: Mapping[str, Mapping[str, str]]) -> DataDir:
-    """Write a data dir from its tables (spk2utt is made) in place of what was there; DataError if it is empty."""
+def write_tables(
+    out: Path, tables: Mapping[str, Mapping[str, str]], *, companions: Mapping[str, bytes] | None = None
+) -> DataDir:
+    """Write a data dir from its tables (spk2utt is made) in place of what was there; DataError if it is empty.
+
+    `companions` are further files, name -> content; those of tables that are not written stay out.
+    """
     if not tables["utt2spk"]:
         raise DataError(f"{out}: no utterance is left, so the data dir is not written")
     with atomic_dir(out) as folder:
@@ -150,22 +174,37 @@ def write_tables(out: Path, tables: Mapping[str, Mapping[str, str]]) -> DataDir:
             if table:
                 write_table(folder / name, table)
         write_table(folder / "spk2utt", inverted(tables["utt2spk"]))
+        for name, content in (companions or {}).items():
+            if tables.get(name.removesuffix(".json")):
+                (folder / name).write_bytes(content)
     return DataDir(out)
 
 
 def combine(sources: Iterable[DataDir], out: Path) -> tuple[DataDir, list[str]]:
     """Join dirs into a new one; also returns the files left out because not every source has them.
 
-    Raises DataError when two sources share an utterance.
+    Where only some have segments, the others' recordings become segments from end to end. Raises DataError when two
+    sources share an utterance, or when their labels are of different kinds.
     """
     sources = list(sources)
     names = {name for source in sources for name in source.files()} - {"spk2utt"}
-    common = {name for name in names if all(source.has(name) for source in sources)}
+    everywhere = {name for name in names if all(source.has(name) for source in sources)}
+    common = everywhere | (names & {"segments"})
     tables: dict[str, dict[str, str]] = {name: {} for name in sorted(common)}
+    companions: dict[str, bytes] = {}
     for source in sources:
         for name, joined in tables.items():
-            for key, value in source.table(name).items():
+            for key, value in _segments_or_table(source, name).items():
                 if joined.get(key, value) != value or (name == "utt2spk" and key in joined):
                     raise DataError(f"{source.path}/{name}: '{key}' is also in another of the dirs to combine")
                 joined[key] = value
-    return write_tables(out, tables), sorted(names - common)
+        for name, content in source.companions().items():
+            if name.removesuffix(".json") in common and companions.setdefault(name, content) != content:
+                raise DataError(f"{source.path}/{name}: says something else than in another of the dirs to combine")
+    return write_tables(out, tables, companions=companions), sorted(names - common)
+
+
+def _segments_or_table(source: DataDir, name: str) -> dict[str, str]:
+    if name != "segments" or source.has("segments"):
+        return source.portable(name)
+    return {utterance: f"{utterance} 0 {seconds:.6f}" for utterance, seconds in source.durations().items()}

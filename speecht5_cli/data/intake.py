@@ -8,7 +8,7 @@ from pathlib import Path
 
 from speecht5_cli.data.audio import is_archive
 from speecht5_cli.data.datadir import BY_RECORDING, BY_SPEAKER
-from speecht5_cli.data.transcript import cleaned, reserved
+from speecht5_cli.data.transcript import cleaned, is_text_table, reserved
 from speecht5_cli.data.utterance import Rejected, Utterance
 from speecht5_cli.errors import DataError
 
@@ -71,11 +71,6 @@ class Intake:
             or _path_fault(utterance.audio)
             or ("" if self._exists(utterance.audio) else f"no such audio file: {utterance.audio}")
         )
-
-
-def is_text_table(name: str) -> bool:
-    """Whether a table holds a text that people wrote: `text` or `text.<lang>`."""
-    return name == "text" or name.startswith("text.")
 
 
 def _with_clean_texts(utterance: Utterance) -> tuple[Utterance, tuple[str, ...]]:

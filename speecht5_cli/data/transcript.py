@@ -11,6 +11,11 @@ UNUSUAL_BLANKS = "unusual blanks in the text"
 UNPRINTABLE = "characters that do not print in the text"
 
 
+def is_text_table(name: str) -> bool:
+    """Whether a file of a data dir holds texts that people wrote: `text` or `text.<lang>`."""
+    return name == "text" or name.startswith("text.")
+
+
 def cleaned(text: str) -> tuple[str, tuple[str, ...]]:
     """The text with single plain blanks and without characters that do not print; and notes on what was changed.
 

@@ -151,7 +151,7 @@ def _tables(kept: Mapping[str, Utterance], durations: Mapping[str, float]) -> di
     utt2spk = {utterance.id: utterance.speaker for utterance in kept.values()}
     tables = {"utt2spk": utt2spk, "spk2utt": inverted(utt2spk), **_audio_tables(kept)}
     if durations:
-        tables["utt2dur"] = {name: _seconds(duration) for name, duration in durations.items()}
+        tables["utt2dur"] = {name: seconds_text(duration) for name, duration in durations.items()}
     for utterance in kept.values():
         if utterance.text is not None:
             tables.setdefault("text", {})[utterance.id] = utterance.text
@@ -165,12 +165,13 @@ def _audio_tables(kept: Mapping[str, Utterance]) -> dict[str, dict[str, str]]:
         return {"wav.scp": {utterance.id: utterance.audio for utterance in kept.values()}}
     names = recording_ids({utterance.audio for utterance in kept.values()})
     segments = {
-        item.id: f"{names[item.audio]} {_seconds(item.start_s)} {_seconds(item.end_s)}" for item in kept.values()
+        item.id: f"{names[item.audio]} {seconds_text(item.start_s)} {seconds_text(item.end_s)}"
+        for item in kept.values()
     }
     return {"wav.scp": {name: audio for audio, name in names.items()}, "segments": segments}
 
 
-def _seconds(value: float | None) -> str:
+def seconds_text(value: float | None) -> str:
     """Seconds to the microsecond, without an exponent and without needless zeros."""
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
