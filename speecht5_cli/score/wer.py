@@ -112,7 +112,10 @@ def _settings(normalise: str) -> dict[str, str]:
     }
     if normalise != RAW:
         what = (NORMALISERS[normalise].__doc__ or "").rstrip(".")
-        settings |= {f"{key}_{normalise}": f"reference and hypothesis normalised: {what}" for key in _KEYS.values()}
+        settings |= {
+            f"wer_{normalise}": f"as wer, reference and hypothesis normalised: {what}",
+            f"cer_{normalise}": "as cer, normalised likewise",
+        }
     return settings
 
 

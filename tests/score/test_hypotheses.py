@@ -117,6 +117,12 @@ def test_speech_of_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert read_hypotheses(tmp_path / folder)["b"].value == tmp_path / folder / "wav/b.wav"
 
 
+def test_no_id_leads_out_of_the_folder(tmp_path: Path) -> None:
+    folder, name = tmp_path / "exp/test", "../../../a"
+    write_hypotheses(folder, [Hypothesis(name, np.zeros(10))], decoding("speech"), utterances=[name])
+    assert [path.name for path in (folder / "wav").iterdir()] == ["..%2F..%2F..%2Fa.wav"]
+
+
 def test_speech_of_another_kind_is_written_by_the_caller(tmp_path: Path) -> None:
     def save(hypothesis: Hypothesis, path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
