@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,19 @@ import typer
 
 from speecht5_cli.data.text_sources import all_texts, text_files
 from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, mapping, vocabulary_files
-from speecht5_cli.data.vocabulary_build import Kind, VocabularyCheck, build, check, extended
+from speecht5_cli.data.vocabulary_build import VocabularyCheck, build, check, extended
 from speecht5_cli.errors import DataError
 from speecht5_cli.files import atomic_write
 from speecht5_cli.provenance import made
 
 REPORT = "report.json"
+
+
+class KindOption(str, Enum):
+    char = "char"
+    unigram = "unigram"
+    bpe = "bpe"
+
 
 TEXTS = typer.Argument(help="Data dirs, their text files, or files with one text a line.")
 FIELD = typer.Option("text", help="The table to read in data dirs, such as text.de.")
@@ -35,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
 def build_command(
     texts: list[Path] = TEXTS,
     out: Path = typer.Argument(help="Folder for vocab.txt (and spm.model)."),
-    kind: Kind = typer.Option("char", help="Characters, or SentencePiece's unigram or bpe."),
+    kind: KindOption = typer.Option(KindOption.char, help="Characters, or SentencePiece's unigram or bpe."),
     size: int | None = typer.Option(None, min=8, help="Number of ids, the six specials included."),
     field: str = FIELD,
 ) -> None:
@@ -50,10 +58,10 @@ def build_command(
         if making.done:
             print(f"{out}: up to date")
             return
-        vocabulary, characters = build((text for _, text in all_texts(files)), kind, size=size)
+        vocabulary, characters = build((text for _, text in all_texts(files)), kind.value, size=size)
         vocabulary.save(out / VOCAB_FILE)
         left_out = Counter({char: count for char, count in characters.items() if char not in vocabulary.ids})
-        report = {"kind": kind, "n_symbols": len(vocabulary), "characters": characters, "left_out": left_out}
+        report = {"kind": kind.value, "n_symbols": len(vocabulary), "characters": characters, "left_out": left_out}
         _write_report(out, report)
     print(f"{out / VOCAB_FILE}: {len(vocabulary)} symbols from {characters.total()} characters")
     if left_out:

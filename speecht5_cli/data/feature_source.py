@@ -3,9 +3,9 @@
 Whoever uses features (k-means, unit labels, the writer of archives) asks a `FeatureSource` and cannot tell which.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -48,6 +48,11 @@ class FeatureInfo:
     def n_frames(self, n_samples: int) -> int:
         """Frames of a wave of so many samples."""
         return _N_FRAMES[self.kind](n_samples)
+
+    def __str__(self) -> str:
+        if self.kind == "layer":
+            return f"layer {self.layer} of model {self.model} ({self.dim} values)"
+        return f"{self.kind} ({self.dim} values, {self.settings})"
 
 
 def log_mel_info() -> FeatureInfo:
@@ -94,6 +99,30 @@ class FeatureSource(Protocol):
 
     def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         """(id, (T, D) float32) for the given ids, in their order, one after the other."""
+
+
+class JoinedFeatures:
+    """Several sources of the same features as one. Raises DataError when they differ or share an utterance."""
+
+    def __init__(self, sources: Sequence[FeatureSource]) -> None:
+        self.info = sources[0].info
+        self._source_of: dict[str, FeatureSource] = {}
+        for source in sources:
+            if source.info != self.info:
+                raise DataError(f"the sources hold different features: {self.info}, and {source.info}")
+            for utterance in source.utterances:
+                if utterance in self._source_of:
+                    raise DataError(f"utterance '{utterance}' is in two of the sources")
+                self._source_of[utterance] = source
+
+    @property
+    def utterances(self) -> list[str]:
+        return sorted(self._source_of)
+
+    def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """See FeatureSource."""
+        for source, some in groupby(utterances, key=self._source_of.__getitem__):
+            yield from source.read(some)
 
 
 class ComputedFeatures:

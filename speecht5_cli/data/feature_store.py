@@ -126,7 +126,7 @@ class _WriteShard:
     def __call__(self, shard: Sequence[_Item]) -> _Written:
         archive = self.out / f"feats.{shard[0].shard}.ark"
         stamp = self.out / f".{archive.stem}.json"
-        made_from = hashlib.sha256(f"{__version__} {self.info} {shard}".encode()).hexdigest()[:16]
+        made_from = hashlib.sha256(f"{__version__} {self.info!r} {shard!r}".encode()).hexdigest()[:16]
         if not self.afresh and archive.exists() and (before := _stamped(stamp)) and before.made_from == made_from:
             return before
         stamp.unlink(missing_ok=True)
