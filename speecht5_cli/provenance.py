@@ -29,11 +29,13 @@ _NOT_CONTENT = {".made", "provenance.json", "train.log", "tensorboard", "plots",
 class Making:
     """What `made` gives to the block: `done` says that the output is there and up to date.
 
-    The block may add to `outputs` what it could not name before.
+    The block may add to `outputs` what it could not name before, and correct the fingerprints of `inputs` that it
+    completes itself (a corpus that is generated where it is read).
     """
 
     done: bool
     outputs: list[Path]
+    inputs: dict[str, str]
     why: str = ""
 
 
@@ -62,11 +64,11 @@ def made(
     }
     why = "forced" if force or forced() else _outdated(record_path, wanted, outputs)
     if not why:
-        yield Making(done=True, outputs=outputs)
+        yield Making(True, outputs, wanted["inputs"])
         return
     record_path.unlink(missing_ok=True)
     started = time.time()
-    yield Making(done=False, outputs=outputs, why=why)
+    yield Making(False, outputs, wanted["inputs"], why)
     record = {
         "command": shlex.join(["speecht5", *sys.argv[1:]]),
         **wanted,

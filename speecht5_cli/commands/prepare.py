@@ -51,6 +51,7 @@ def prepare(
             return
         reports = function(source, out, parts=chosen, check_audio=audio_check, nj=nj or sensible_nj(), **own)
         making.outputs += [report.out for report in reports]
+        making.inputs[str(source)] = listing_fingerprint(source, leave_out=out)
         for report in reports:
             print(report)
 

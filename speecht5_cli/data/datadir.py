@@ -100,8 +100,8 @@ class DataDir:
 
     def companions(self) -> dict[str, bytes]:
         """The files beside tables that say how to read them, such as units.json; name -> content."""
-        names = [f"{name}.json" for name in self.files() if self.has(f"{name}.json")]
-        return {name: (self.path / name).read_bytes() for name in names}
+        names = {companion_of(name) for name in self.files()}
+        return {name: (self.path / name).read_bytes() for name in sorted(names) if self.has(name)}
 
     def _restricted(self, name: str, utterances: set[str]) -> dict[str, str]:
         if name in BY_SPEAKER:
@@ -120,6 +120,11 @@ class DataDir:
     def split(self, n: int) -> list[Sequence[str]]:
         """The sorted utterances in min(n, all) contiguous, near-equal shards; the first ones get the remainder."""
         return shards(self.utterances, n)
+
+
+def companion_of(name: str) -> str:
+    """The file that says how to read a table: units.json of units, feats.json of feats.scp."""
+    return f"{name.removesuffix('.scp')}.json"
 
 
 def resolved(folder: Path, sources: Iterable[str]) -> list[str]:
@@ -175,7 +180,7 @@ def write_tables(
                 write_table(folder / name, table)
         write_table(folder / "spk2utt", inverted(tables["utt2spk"]))
         for name, content in (companions or {}).items():
-            if tables.get(name.removesuffix(".json")):
+            if name in {companion_of(table) for table in tables if tables[table]}:
                 (folder / name).write_bytes(content)
     return DataDir(out)
 
@@ -199,7 +204,7 @@ def combine(sources: Iterable[DataDir], out: Path) -> tuple[DataDir, list[str]]:
                     raise DataError(f"{source.path}/{name}: '{key}' is also in another of the dirs to combine")
                 joined[key] = value
         for name, content in source.companions().items():
-            if name.removesuffix(".json") in common and companions.setdefault(name, content) != content:
+            if name in map(companion_of, common) and companions.setdefault(name, content) != content:
                 raise DataError(f"{source.path}/{name}: says something else than in another of the dirs to combine")
     return write_tables(out, tables, companions=companions), sorted(names - common)
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from speecht5_cli.data.audio import AudioRef
 from speecht5_cli.data.check import LIMITS, AudioLimits, Heard, Sound, check_sounds, kind_of
-from speecht5_cli.data.datadir import resolved, without_place
+from speecht5_cli.data.datadir import companion_of, resolved, without_place
 from speecht5_cli.data.problems import Problem
-from speecht5_cli.data.rules import rule_of
+from speecht5_cli.data.rules import is_unit_table, rule_of
 from speecht5_cli.data.scan import Scanned, scanned
 from speecht5_cli.data.tables import inverted
 from speecht5_cli.errors import DataError
 
 _DURATION_SLACK_S = 0.05  # between utt2dur and the sound
+_UNITS_SLACK = 1  # frame; utt2dur may be rounded
 
 
 @dataclass
@@ -42,6 +43,14 @@ class Inspection:
     def values(self, name: str) -> dict[str, str]:
         """The usable lines of a table, nothing if it is not there."""
         return self.tables[name].values if name in self.tables else {}
+
+    def duration_s(self, utterance: str) -> float | None:
+        """Seconds of an utterance's sound, as far as they are known."""
+        heard = self.heard.get(utterance)
+        if heard and not heard.fault:
+            return heard.duration_s
+        value = self.values("utt2dur").get(utterance)
+        return None if value is None else float(value)
 
     def keys(self, name: str) -> Set[str]:
         """All keys of a table, also those of unusable lines."""
@@ -74,6 +83,7 @@ def inspect(
     _check_segment_ends(inspection, limits)
     if audio:
         _check_sound(inspection, nj=nj, allow_pipes=allow_pipes, limits=limits)
+    _check_units(inspection)
     return inspection
 
 
@@ -155,11 +165,7 @@ def _check_inversion(spk2utt: Scanned, utt2spk: dict[str, str]) -> None:
 
 
 def _check_companions(inspection: Inspection) -> None:
-    """Files that other files speak of: units.json, archives."""
-    path = inspection.path
-    for name in inspection.tables:
-        if name.startswith("units") and not (path / f"{name}.json").exists():
-            inspection.complain(f"{name}.json", f"is missing, but tells the rate of the labels in {name}")
+    """Archives that must be there, and what is only unusual."""
     for name in ("feats.scp", "vad.scp", "cmvn.scp", "xvector.scp", "spk_xvector.scp"):
         for archive, keys in _archives(inspection, name).items():
             if not Path(archive).exists():
@@ -169,6 +175,33 @@ def _check_companions(inspection: Inspection) -> None:
     if numbered := [key for key, value in inspection.values("reco2file_and_channel").items() if value.endswith(" 1")]:
         message = f"{len(numbered)} recordings have channel 1; expected A or B"
         inspection.warn("reco2file_and_channel", message, numbered[0])
+
+
+def _check_units(inspection: Inspection) -> None:
+    """Unit labels against their description and against the length of the sound, where that is known."""
+    names = list(filter(is_unit_table, inspection.tables))
+    if not names:
+        return
+    from speecht5_cli.data.units import UnitInfo
+
+    for name in names:
+        try:
+            info = UnitInfo.load(inspection.path, name)
+        except DataError as error:
+            inspection.complain(companion_of(name), str(error).removeprefix(f"{inspection.path / name}.json: "))
+            continue
+        table, known = inspection.tables[name], {str(unit) for unit in range(info.n_clusters)}
+        for utterance, value in list(table.values.items()):
+            units, duration_s = value.split(), inspection.duration_s(utterance)
+            n_frames = len(units) if duration_s is None else info.n_frames(duration_s)
+            fault = ""
+            if unknown := set(units) - known:
+                fault = f"unit '{min(unknown)}', expected 0 to {info.n_clusters - 1} (see {companion_of(name)})"
+            elif abs(len(units) - n_frames) > _UNITS_SLACK:
+                fault = f"{len(units)} units, but {duration_s} s are {n_frames} frames at {info.rate_hz:g} Hz"
+            if fault:
+                table.complain(fault, table.lines[utterance], utterance)
+                table.give_up([utterance], fault)
 
 
 def _check_segment_ends(inspection: Inspection, limits: AudioLimits) -> None:
