@@ -35,7 +35,9 @@ def fit_command(
     sources: list[Path] = typer.Argument(metavar="SRC...", help="Folders of `speecht5 features`."),
     out: Path = typer.Argument(help="Folder for the k-means model."),
     clusters: int = typer.Option(..., min=2, help="100 for MFCC, 500 for a layer (HuBERT's numbers)."),
-    restarts: int = typer.Option(FitSettings.restarts, min=1, help="Random starts; 1 is much faster, hardly worse."),
+    restarts: int = typer.Option(
+        FitSettings.restarts, min=1, help="Random starts; with 1, many clusters fit much faster, hardly worse."
+    ),
     percent: float = typer.Option(FitSettings.percent, min=0.001, max=100, help="Of the utterances to look at."),
     max_frames: int = typer.Option(FitSettings.max_frames, min=2, help="At most so many frames in memory."),
     seed: int = typer.Option(FitSettings.seed, help="For the sample and the starts."),
@@ -71,7 +73,7 @@ def label_command(
             print(f"{data_dir / name}: up to date")
             return
         kmeans = KMeans.load(model)
-        done = write_labels(kmeans, FeatureFolder(source), DataDir(data_dir), name=name)
+        done = write_labels(kmeans, FeatureFolder(source), DataDir(data_dir), name=name, where=source)
     print(
         f"{data_dir / name}: {done.n_frames} labels at {kmeans.info.features.rate_hz:g} Hz for {done.n_utterances} "
         f"utterances, {done.n_used} of {kmeans.n_clusters} clusters used"
@@ -86,7 +88,9 @@ def report_command(
     out: Path | None = typer.Option(None, help="JSON file for all numbers; report.json in KMEANS if not given."),
 ) -> None:
     phones = read_table(alignment) if alignment else None
-    result = report(KMeans.load(model), FeatureFolder(source), phones, alignment_rate_hz=alignment_rate)
+    result = report(
+        KMeans.load(model), FeatureFolder(source), alignment=phones, alignment_rate_hz=alignment_rate, where=source
+    )
     path = out or model / "report.json"
     write_metadata(path, result)
     usage = result.usage

@@ -69,7 +69,7 @@ def import_labels(
     if len(rows) != len(paths):
         raise DataError(f"{labels}: {len(rows)} lines, but {manifest} lists {len(paths)} files")
     numbers = _lines_of(data_dir, paths)
-    check_same_utterances(numbers, data_dir, str(manifest))
+    check_same_utterances(numbers, data_dir, manifest)
     info = UnitInfo(rate_hz, len(clusters), kmeans=None)
     checks = LabelChecks(data_dir, info, name)
     table = {}

@@ -29,7 +29,7 @@ class FitSettings:
     """How to fit. The numbers of the mini-batches are HuBERT's and stand in `fit`."""
 
     clusters: int
-    restarts: int = 20  # HuBERT's; random starts of which the best is gone on with. 1 is 14 times faster, hardly worse
+    restarts: int = 20  # random starts, the best of which is gone on with (HuBERT's number; 1 is hardly worse)
     percent: float = 100.0  # of the utterances that are looked at (HuBERT: 10)
     max_frames: int = 1_000_000  # in memory: 3 GB at 768 values a frame, 160 MB at 39
     seed: int = 0

@@ -7,6 +7,7 @@ removes.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -55,14 +56,19 @@ class UnitReport:
 
 
 def report(
-    kmeans: KMeans, source: FeatureSource, alignment: Mapping[str, str] | None = None, *, alignment_rate_hz: float = 100
+    kmeans: KMeans,
+    source: FeatureSource,
+    *,
+    alignment: Mapping[str, str] | None = None,
+    alignment_rate_hz: float = 100.0,
+    where: Path | str = "the features",
 ) -> UnitReport:
     """Measure a k-means model on features, best ones that it was not fitted on.
 
     `alignment` has for (some) utterances one phone a frame, separated by blanks or commas. Raises DataError when the
     features do not fit the model, or the alignment not the features.
     """
-    kmeans.check_fits(source.info, "the features")
+    kmeans.check_fits(source.info, where)
     usage = _UsageCounts(kmeans.n_clusters)
     joint = _JointCounts(kmeans.n_clusters, alignment or {}, alignment_rate_hz, source.info.rate_hz)
     for utterance, features in source.read(source.utterances):

@@ -130,7 +130,7 @@ class LabelChecks:
         return Labelled(self._n_utterances, int(self._counts.sum()), n_used)
 
 
-def check_same_utterances(found: Collection[str], data_dir: DataDir, what: str) -> None:
+def check_same_utterances(found: Collection[str], data_dir: DataDir, where: Path | str) -> None:
     """Raises DataError, with examples, unless `found` are exactly the utterances of the data dir."""
     lacking, unknown = set(data_dir.utterances) - set(found), set(found) - set(data_dir.utterances)
     if lacking or unknown:
@@ -139,17 +139,20 @@ def check_same_utterances(found: Collection[str], data_dir: DataDir, what: str) 
             for some, how in ((lacking, f"of {data_dir.path}/utt2spk are not there"), (unknown, "are not in it"))
             if some
         ]
-        raise DataError(f"{what}: other utterances than the data dir's: {'; '.join(parts)}")
+        raise DataError(f"{where}: other utterances than the data dir's: {'; '.join(parts)}")
 
 
-def write_labels(kmeans: KMeans, source: FeatureSource, data_dir: DataDir, *, name: str = UNITS) -> Labelled:
+def write_labels(
+    kmeans: KMeans, source: FeatureSource, data_dir: DataDir, *, name: str = UNITS, where: Path | str = "the features"
+) -> Labelled:
     """Assign every frame of the data dir to its cluster, and write the table and its description.
 
     Raises DataError, and leaves what was there, when the features are of another kind than the k-means model's, are
-    not of exactly the dir's utterances, or do not fit the length of the sound (by more than one frame).
+    not of exactly the dir's utterances, or do not fit the length of the sound (by more than one frame). `where` they
+    are from starts messages.
     """
-    kmeans.check_fits(source.info, "the features")
-    check_same_utterances(source.utterances, data_dir, "the features")
+    kmeans.check_fits(source.info, where)
+    check_same_utterances(source.utterances, data_dir, where)
     info = UnitInfo(source.info.rate_hz, kmeans.n_clusters, kmeans.info.hash)
     checks = LabelChecks(data_dir, info, name)
     with atomic_write(data_dir.path / name) as out:
@@ -166,7 +169,7 @@ def check_labels(data_dir: DataDir, name: str = UNITS) -> Labelled:
     """Whether a table of units keeps all rules. Raises DataError that names the file and the utterance."""
     info = UnitInfo.load(data_dir.path, name)
     table = data_dir.table(name)
-    check_same_utterances(table, data_dir, str(data_dir.path / name))
+    check_same_utterances(table, data_dir, data_dir.path / name)
     checks = LabelChecks(data_dir, info, name)
     for utterance, line in table.items():
         checks.add(utterance, parse_units(line, info, utterance))

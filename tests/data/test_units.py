@@ -12,7 +12,7 @@ from speecht5_cli.data.datadir import DataDir, write_tables
 from speecht5_cli.data.feature_source import FeatureInfo, JoinedFeatures, layer_info, mfcc_info
 from speecht5_cli.data.frames import n_mfcc_frames, n_unit_frames
 from speecht5_cli.data.kmeans import FitSettings, KMeans, fit_kmeans, half_norms, nearest, sample
-from speecht5_cli.data.unit_report import report
+from speecht5_cli.data.unit_report import PhoneAgreement, report
 from speecht5_cli.data.units import UnitInfo, check_labels, parse_units, read_units, write_labels
 from speecht5_cli.errors import DataError
 
@@ -247,8 +247,11 @@ def test_report_of_usage(kmeans: KMeans) -> None:
     assert usage.inertia == pytest.approx(0.5, abs=0.1)  # half of the frames are 1 away
 
 
-def agreement(kmeans: KMeans, units: list[int], phones: str, rate_hz: float = 50):
-    return report(kmeans, Features({"u": CENTRES[units]}), {"u": phones, "x": "p"}, alignment_rate_hz=rate_hz).phones
+def agreement(kmeans: KMeans, units: list[int], phones: str, rate_hz: float = 50) -> PhoneAgreement:
+    source = Features({"u": CENTRES[units]})
+    result = report(kmeans, source, alignment={"u": phones, "x": "p"}, alignment_rate_hz=rate_hz).phones
+    assert result is not None
+    return result
 
 
 def test_report_against_phones(kmeans: KMeans) -> None:
@@ -272,4 +275,4 @@ def test_alignment_at_another_rate(kmeans: KMeans) -> None:
     with pytest.raises(DataError, match=r"utterance u: its alignment is 0\.16 s long .*, its units 0\.40 s"):
         agreement(kmeans, [0] * 20, "a a b b c c d d")
     with pytest.raises(DataError, match="no utterance in common"):
-        report(kmeans, Features({"u": CENTRES}), {"v": "a"})
+        report(kmeans, Features({"u": CENTRES}), alignment={"v": "a"})
