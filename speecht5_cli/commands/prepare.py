@@ -14,7 +14,8 @@ from speecht5_cli.plugins import load_corpus
 from speecht5_cli.provenance import listing_fingerprint, made
 from speecht5_cli.workers import sensible_nj
 
-_OPTIONS_OF_ALL = {"parts", "check_audio", "nj"}  # every corpus function takes these
+# What every corpus function takes, and how it is said on the command line.
+_OPTIONS_OF_ALL = {"parts": "--parts", "check_audio": "--no-audio-check", "nj": "--nj"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -67,6 +68,8 @@ def corpus_options(corpus: str, function: Callable[..., Any], words: list[str]) 
     options = {}
     for word in words:
         key, _, text = word.partition("=")
+        if key in _OPTIONS_OF_ALL:
+            raise UsageError(f"'{word}': say it with {_OPTIONS_OF_ALL[key]}")
         if key not in known:
             near = get_close_matches(key, known, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(known) or 'none of its own'}"

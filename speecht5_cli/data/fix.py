@@ -116,7 +116,7 @@ def _kept_tables(inspection: Inspection, kept: list[str]) -> tuple[Tables, tuple
         if name == "spk2utt":
             continue
         if keys <= table.values.keys():
-            tables[name] = {key: table.values[key] for key in keys}
+            tables[name] = {key: table.values[key] for key in sorted(keys)}
         else:
             removed.append(name)
     for utterance in inspection.wrong_durations & tables.get("utt2dur", {}).keys():

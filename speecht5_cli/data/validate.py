@@ -118,6 +118,8 @@ def _check_keys(inspection: Inspection) -> None:
 
 def _compare_keys(inspection: Inspection, table: Scanned, source: str, wanted: Set[str]) -> None:
     have = table.lines.keys()
+    if not have:
+        return  # the file is empty, which was said
     numbers = f"{len(have)} keys here, {len(wanted)} there"
     known_lines = inspection.tables[source].lines
     for key in wanted - have:

@@ -1,5 +1,7 @@
 """Small sounds and small data dirs."""
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,3 +54,19 @@ def good_dir(tmp_path: Path, speech: Callable[..., Path]) -> Path:
     for name, table in tables.items():
         (folder / name).write_text("".join(f"{key} {value}\n" for key, value in table.items()), encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def kaldi() -> Callable[..., None]:
+    """Kaldi's own validator, where KALDI_ROOT names a copy of Kaldi."""
+    root = os.environ.get("KALDI_ROOT")
+    if not root:
+        pytest.skip("KALDI_ROOT is not set")
+
+    def accepts(folder: Path, *options: str) -> None:
+        script = ["bash", "utils/validate_data_dir.sh", "--no-feats", *options, str(folder.resolve())]
+        done = subprocess.run(script, cwd=Path(root, "egs/wsj/s5"), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Successfully validated" in done.stdout
+
+    return accepts
