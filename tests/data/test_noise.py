@@ -1,0 +1,68 @@
+"""Noise: its colour, its power against the speech, and that it repeats."""
+
+import numpy as np
+import pytest
+
+from speecht5_cli.data.noise import NOISE_KINDS, babble, hum, joined, mixed, named_rng, noise, pink_noise
+from speecht5_cli.errors import DataError
+
+RATE = 16_000
+
+
+def speech(n_samples: int = RATE, seed: int = 3) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (np.sin(np.arange(n_samples) * rng.uniform(0.05, 0.2)) * rng.uniform(0, 0.1, n_samples)).astype(np.float32)
+
+
+def power_between(wave: np.ndarray, low_hz: float, high_hz: float) -> float:
+    hz = np.fft.rfftfreq(len(wave), 1 / RATE)
+    return float((np.abs(np.fft.rfft(wave)) ** 2)[(hz >= low_hz) & (hz < high_hz)].sum())
+
+
+@pytest.mark.parametrize("kind", NOISE_KINDS)
+def test_every_kind_has_power_1_and_repeats(kind: str) -> None:
+    talkers = [speech(9000, 1), speech(30_000, 2)]
+    wave = noise(kind, 20_000, named_rng(0, "a"), talkers)
+    assert (wave.shape, wave.dtype) == ((20_000,), np.float32)
+    assert np.mean(wave**2) == pytest.approx(1.0, abs=0.05)
+    np.testing.assert_array_equal(wave, noise(kind, 20_000, named_rng(0, "a"), talkers))
+    assert np.abs(wave - noise(kind, 20_000, named_rng(0, "b"), talkers)).max() > 0.1
+
+
+def test_pink_noise_has_equal_power_in_every_octave() -> None:
+    wave = pink_noise(20 * RATE, np.random.default_rng(0))
+    octaves = [power_between(wave, low, 2 * low) for low in (125, 250, 500, 1000, 2000, 4000)]
+    assert max(octaves) / min(octaves) < 1.2
+
+
+def test_hum_is_low() -> None:
+    wave = hum(4 * RATE, np.random.default_rng(0))
+    assert power_between(wave, 40, 1300) / power_between(wave, 0, 8000) > 0.999
+
+
+@pytest.mark.parametrize("snr_db", [-5, 0, 5.5, 20])
+def test_the_ratio_of_powers_is_the_stated_one(snr_db: float) -> None:
+    clean, disturbance = speech(), 17 * pink_noise(RATE, np.random.default_rng(1))
+    added = mixed(clean, disturbance, snr_db) - clean
+    assert 10 * np.log10(np.mean(clean**2) / np.mean(added**2)) == pytest.approx(snr_db, abs=0.01)
+    assert np.corrcoef(added, disturbance)[0, 1] == pytest.approx(1.0, abs=1e-4)
+
+
+def test_silence_has_no_ratio() -> None:
+    with pytest.raises(DataError, match="not silent"):
+        mixed(np.zeros(9, np.float32), np.ones(9, np.float32), 0)
+
+
+def test_lengths_must_agree() -> None:
+    with pytest.raises(DataError, match="9 samples cannot be mixed with noise of 8"):
+        mixed(np.ones(9, np.float32), np.ones(8, np.float32), 0)
+
+
+def test_babble_needs_speech() -> None:
+    with pytest.raises(DataError, match="made of speech"):
+        babble(10, np.random.default_rng(0), [])
+
+
+def test_joined_waves_keep_their_gaps() -> None:
+    wave = joined([np.ones(3, np.float32), np.full(2, 2.0, np.float32)], [0.001])
+    assert wave.tolist() == [1] * 3 + [0] * 16 + [2] * 2
