@@ -91,8 +91,16 @@ def from_tree(cls: type[T], tree: Any, where: str = "config") -> T:
     for name, field in known.items():
         if name not in tree and field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(f"{where}.{name}: missing; it has no default")
-    values = {key: checked(value, hints[key], f"{where}.{key}") for key, value in tree.items()}
+    values = {key: checked(_completed(value, known[key]), hints[key], f"{where}.{key}") for key, value in tree.items()}
     return _complaining(where, cls, **values)
+
+
+def _completed(value: Any, field: dataclasses.Field) -> Any:
+    """A block that is given in part, completed from the default of its field."""
+    if not isinstance(value, dict) or field.default_factory is MISSING:
+        return value
+    default = field.default_factory()
+    return merged(to_tree(default), value) if is_dataclass(default) else value
 
 
 def _complaining(where: str, make: Any, *args: Any, **kwargs: Any) -> Any:

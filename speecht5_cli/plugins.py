@@ -28,10 +28,12 @@ CORPORA = "speecht5.corpora"
 
 @dataclass(frozen=True)
 class Stream:
-    """One source of training examples: which files of a data dir (or which text files) an example is made of."""
+    """One source of examples: which files of a data dir (or which text files) an example is made of."""
 
     name: str
-    files: tuple[str, ...]  # files of the data dir that must be there, such as ("wav.scp", "text")
+    inputs: tuple[str, ...]  # files of the data dir that decoding needs, such as ("wav.scp",)
+    targets: tuple[str, ...] = ()  # files that training needs besides, such as ("text",)
+    optional: tuple[str, ...] = ()  # files that are used where they are there
     cost: Literal["seconds", "tokens"] = "seconds"  # what a batch is measured in; "tokens": lines of plain text files
 
 
@@ -80,12 +82,17 @@ class TaskPlugin(Protocol):
     summary: str  # one line for `speecht5 tasks`
     Config: type  # frozen dataclass: the block of the YAML that carries the task's name
     Model: type  # frozen dataclass: the `model:` block
-    streams: tuple[Stream, ...]
     metrics: tuple[Metric, ...]  # the first one chooses the best checkpoint
     output: Literal["text", "speech", "label", "none"]  # what the core writes for a hypothesis
 
-    def assets(self, cfg: Any) -> dict[str, Path]:
-        """Files that the model cannot live without (name in the model folder -> where it lies now)."""
+    def streams(self, cfg: Any) -> tuple[Stream, ...]:
+        """What examples are made of. With several streams every update sees them one to one."""
+
+    def assets(self, cfg: Any) -> dict[str, Path | None]:
+        """Files that the model cannot live without: name in the model folder -> where it lies now.
+
+        None means that the initial model brings it.
+        """
 
     def build(self, cfg: Any, assets: "Assets") -> "nn.Module":
         """The model, from the shared core's parts; `assets` gives the files above."""

@@ -5,7 +5,19 @@ from importlib import import_module
 import typer
 
 # In the order of the way through: corpus -> ... -> scores.
-MODULES: tuple[str, ...] = ("prepare", "validate", "features", "units", "vocab", "score", "report", "tasks")
+MODULES: tuple[str, ...] = (
+    "prepare",
+    "validate",
+    "features",
+    "units",
+    "vocab",
+    "speakers",
+    "training",
+    "decode",
+    "score",
+    "report",
+    "tasks",
+)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,7 +1,7 @@
 """The files that travel with a model: vocabulary, unit inventory, voices."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,10 +18,18 @@ class Assets:
         self._read: dict[tuple[str, Any], Any] = {}
 
     @classmethod
-    def gather(cls, files: dict[str, Path], folder: Path) -> "Assets":
-        """Copy the files into `folder` under their names and return the folder as assets."""
+    def gather(cls, files: Mapping[str, Path | None], folder: Path, *, initial: "Assets | None" = None) -> "Assets":
+        """Copy the files into `folder` under their names; those without a path are the initial model's.
+
+        Raises CheckpointError when neither side has a file.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        for name, source in files.items():
+        for name, given in files.items():
+            source = given
+            if source is None:
+                if initial is None or name not in initial:
+                    raise CheckpointError(f"'{name}' is not given, and there is no initial model to take it from")
+                source = initial.path(name)
             if source.resolve() != (folder / name).resolve():
                 shutil.copyfile(source, folder / name)
         return cls(folder)

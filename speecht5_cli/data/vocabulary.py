@@ -109,6 +109,11 @@ class Vocabulary:
                 pieces.append(self.symbols[id_])
         return "".join(pieces).replace(SPACE, " ").strip()
 
+    @property
+    def unsayable(self) -> tuple[int, ...]:
+        """Ids that a model may never say: <s>, <pad>, <mask> and <ctc_blank>."""
+        return (self.bos, self.pad, self.mask, self.blank)
+
     def unsupported(self, text: str) -> Counter[str]:
         """The characters of a text that would become <unk>, with their counts."""
         return Counter(symbol for symbol in self._split(text) if symbol not in self._text_ids)

@@ -22,5 +22,7 @@ class Loss:
 
     def total(self, weights: dict[str, float]) -> Tensor:
         """Sum of factor * sum / weight; a term whose weight is 0 counts nothing."""
-        parts = [term.sum * (term.factor / weights[name]) for name, term in self.terms.items() if weights[name] > 0]
-        return sum(parts[1:], parts[0]) if parts else sum(term.sum * 0.0 for term in self.terms.values())
+        parts = [
+            term.sum * (term.factor / weights[name] if weights[name] > 0 else 0.0) for name, term in self.terms.items()
+        ]
+        return sum(parts[1:], parts[0])

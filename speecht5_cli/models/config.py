@@ -132,8 +132,8 @@ class Parts:
     text_in: bool = False
     text_out: bool = False
     speech_out: bool = False
-    ctc: bool = False
     codebook: bool = False
-    vocabulary: int = 0  # symbols; needed for text_in, text_out and ctc
+    vocabulary: int = 0  # symbols; needed for text_in, text_out and a CTC head
+    blank: int | None = None  # id of the CTC blank; none: no CTC head
     units: int = 0  # k-means clusters; 0: no unit head
     classes: int = 0  # of the class head; 0: none

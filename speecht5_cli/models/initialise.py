@@ -1,6 +1,7 @@
 """The laws that weights are drawn from before training (spec 1.7: BERT's, with a few exceptions)."""
 
 import math
+from collections.abc import Callable
 
 from torch import nn
 
@@ -18,24 +19,30 @@ def initialise(model: nn.Module) -> None:
     the post-net's convolutions as their constructors leave them.
     """
     for module in model.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, 0.0, 0.02)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
+        if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, 0.0, 0.02)  # the row of <pad>, too: it is tied to the output projection
-        elif isinstance(module, RelativePositions):
-            nn.init.normal_(module.table, 0.0, 0.02)
-        elif isinstance(module, ConvFeatures):
-            for conv in module.convs:
-                nn.init.kaiming_normal_(conv.weight)
-        elif isinstance(module, ConvPositions):
-            _, _, kernel = module.direction.shape
-            nn.init.normal_(module.direction, 0.0, math.sqrt(4.0 / (kernel * len(module.bias))))
-            module.magnitude.data.copy_(module.direction.data.norm(dim=(0, 1), keepdim=True))
-        elif isinstance(module, SpeechEncoderPrenet):
-            nn.init.uniform_(module.mask_embedding)
-        elif isinstance(module, UnitHead):
-            nn.init.uniform_(module.embeddings)
-        elif isinstance(module, Quantizer):
-            nn.init.uniform_(module.codebook)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+        for kind, draw in _LAWS.items():
+            if isinstance(module, kind):
+                draw(module)
+
+
+def _draw_features(module: ConvFeatures) -> None:
+    for conv in module.convs:
+        nn.init.kaiming_normal_(conv.weight)
+
+
+def _draw_positions(module: ConvPositions) -> None:
+    nn.init.normal_(module.direction, 0.0, math.sqrt(4.0 / (module.direction.size(2) * len(module.bias))))
+    module.magnitude.data.copy_(module.direction.data.norm(dim=(0, 1), keepdim=True))
+
+
+_LAWS: dict[type[nn.Module], Callable[..., object]] = {
+    ConvFeatures: _draw_features,
+    ConvPositions: _draw_positions,
+    RelativePositions: lambda module: nn.init.normal_(module.table, 0.0, 0.02),
+    SpeechEncoderPrenet: lambda module: nn.init.uniform_(module.mask_embedding),
+    UnitHead: lambda module: nn.init.uniform_(module.embeddings),
+    Quantizer: lambda module: nn.init.uniform_(module.codebook),
+}

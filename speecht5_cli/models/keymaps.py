@@ -1,7 +1,7 @@
 """Parameter names: ours, the original's (fairseq) and Hugging Face's.
 
-Each rule is a pair of prefixes; `*` stands for a layer number. The longest rule that matches a name wins, and the rest of
-the name (`.weight`, `.running_mean`, ...) stays as it is.
+Each rule is a pair of prefixes; `*` stands for a layer number. The longest rule that matches a name wins, and the rest
+of the name (`.weight`, `.running_mean`, ...) stays as it is.
 """
 
 import re

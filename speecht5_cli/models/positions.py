@@ -4,20 +4,21 @@ B batch   H heads   T positions   D model width   C width of a head   R relative
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 
 def interleaved_sinusoids(n: int, dim: int) -> Tensor:
-    """(n, dim): even columns sine, odd ones cosine, from position 0 (the speech decoder's and text encoder's pre-net)."""
+    """(n, dim): even columns sine, odd ones cosine, from position 0 (speech decoder's, text encoder's pre-net)."""
     rates = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32) * -(math.log(10_000.0) / dim))
     angles = torch.arange(n, dtype=torch.float32)[:, None] * rates
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
 def concatenated_sinusoids(n: int, dim: int) -> Tensor:
-    """(n, dim): first half sine, second half cosine (the speech encoder's and text decoder's pre-net).
+    """(n, dim): first half sine, second half cosine (speech encoder's, text decoder's pre-net).
 
     Row 1 belongs to padding and is zero; the first position of a sequence is row 2.
     """
@@ -34,10 +35,14 @@ class GrowingTable(nn.Module):
 
     table: Tensor
 
-    def __init__(self, make, dim: int) -> None:
+    def __init__(self, make: Callable[[int, int], Tensor], dim: int) -> None:
         super().__init__()
         self.make, self.dim = make, dim
         self.register_buffer("table", make(1024, dim), persistent=False)
+
+    def rebuild(self) -> None:
+        """Compute the table anew, after the model was built without memory (on the meta device)."""
+        self.table = self.make(len(self.table), self.dim)
 
     def upto(self, n: int) -> Tensor:
         """(at least n, dim)"""
@@ -75,7 +80,7 @@ class PaddedPositions(nn.Module):
 
 
 class RelativePositions(nn.Module):
-    """One learned vector for each clipped distance, shared by all layers and heads of the encoder (Shaw et al. 2018)."""
+    """One learned vector for each clipped distance, shared by all layers and heads (Shaw et al. 2018)."""
 
     def __init__(self, distance: int, head_dim: int) -> None:
         super().__init__()

@@ -48,11 +48,12 @@ class SpeechDecoderPostnet(nn.Module):
         self.mel = nn.Linear(cfg.d_model, cfg.n_mels * cfg.reduction)
         self.stop = nn.Linear(cfg.d_model, cfg.reduction)
         inner = [cfg.postnet_channels] * (cfg.postnet_layers - 1)
+        outputs = [*inner, cfg.n_mels]
         self.convs = nn.ModuleList(
             nn.Conv1d(n_in, n_out, cfg.postnet_kernel, padding=cfg.postnet_kernel // 2, bias=False)
-            for n_in, n_out in zip([cfg.n_mels, *inner], [*inner, cfg.n_mels])
+            for n_in, n_out in zip([cfg.n_mels, *inner], outputs)
         )
-        self.norms = nn.ModuleList(MaskedBatchNorm(conv.out_channels) for conv in self.convs)
+        self.norms = nn.ModuleList(MaskedBatchNorm(n_out) for n_out in outputs)
         self.dropout = nn.Dropout(cfg.postnet_dropout)
 
     def frames(self, states: Tensor) -> tuple[Tensor, Tensor]:

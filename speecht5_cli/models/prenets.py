@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, embedding, gelu, group_norm, linear, normalize
+from torch.nn.functional import dropout, embedding, gelu, group_norm, normalize
 
 from speecht5_cli.models.config import CONV_KERNELS, CONV_STRIDES, ModelConfig
 from speecht5_cli.models.positions import PaddedPositions, ScaledPositions
@@ -21,7 +21,7 @@ class SpeechFrames:
 
     states: Tensor  # (B, T, D)
     pad: Tensor  # (B, T)
-    energy: tuple[Tensor, Tensor]  # the convolutions' sum of squares, and how many values it sums
+    energy: Tensor  # () sum of squares of the convolutions' output
 
 
 def frame_lens(sample_lens: Tensor) -> Tensor:
@@ -84,11 +84,13 @@ class ChannelNorm(nn.Module):
         x = x.float()
         if lens is None or bool((lens == x.size(2)).all()):
             return group_norm(x, x.size(1), self.weight, self.bias)
-        valid = ~padding_mask(lens, x.size(2))[:, None]  # (B, 1, T)
-        n = lens[:, None, None].clamp(min=1)
-        mean = (x * valid).sum(2, keepdim=True) / n
-        var = ((x - mean) * valid).square().sum(2, keepdim=True) / n
-        return (x - mean) * (var + 1e-5).rsqrt() * self.weight[:, None] + self.bias[:, None]
+        # This tensor is the largest of the whole model: few passes over it, and the affine part in one of them.
+        x = x.masked_fill(padding_mask(lens, x.size(2))[:, None], 0.0)
+        n = lens[:, None].clamp(min=1)
+        mean = x.sum(2) / n  # (B, channels)
+        var = (torch.einsum("bct,bct->bc", x, x) / n - mean.square()).clamp(min=0.0)
+        scale = self.weight * (var + 1e-5).rsqrt()
+        return torch.addcmul((self.bias - mean * scale)[..., None], x, scale[..., None])
 
 
 def _conv_len(lens: Tensor) -> Tensor:
@@ -170,13 +172,10 @@ class SpeechEncoderPrenet(nn.Module):
             return chunked_padding_mask(lens, n_samples, n_frames)
         return padding_mask(frame_lens(lens), n_frames)
 
-    def _energy(self, features: Tensor, pad: Tensor) -> tuple[Tensor, Tensor]:
-        """Sum of squares and number of values; of valid frames only where padding is exact."""
+    def _energy(self, features: Tensor, pad: Tensor) -> Tensor:
+        """Sum of squares; of valid frames only where padding is exact."""
         squares = features.float().square()
-        if self.padding == "exact":
-            squares = squares.masked_fill(pad[..., None], 0.0)
-            return squares.sum(), (~pad).sum() * features.size(2)
-        return squares.sum(), torch.tensor(squares.numel(), device=squares.device)
+        return (squares.masked_fill(pad[..., None], 0.0) if self.padding == "exact" else squares).sum()
 
 
 class TextEncoderPrenet(nn.Module):
@@ -229,7 +228,7 @@ class SpeechDecoderPrenet(nn.Module):
         """
         x = mel
         for number, layer in enumerate(self.layers):
-            x = linear(x, layer.weight, layer.bias).relu()
+            x = layer(x).relu()
             if kept is not None:
                 x = x * kept[number] / (1 - self.rate)
             else:

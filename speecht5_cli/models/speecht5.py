@@ -32,7 +32,7 @@ class Encoded:
 
     states: Tensor  # (B, T, D)
     pad: Tensor  # (B, T)
-    energy: tuple[Tensor, Tensor] | None = None  # of speech: the convolutions' sum of squares, and of how many values
+    energy: Tensor | None = None  # () of speech: sum of squares of the convolutions' output
 
     @property
     def lens(self) -> Tensor:
@@ -59,7 +59,7 @@ class SpeechT5(nn.Module):
         if parts.speech_out:
             self.speech_decoder_prenet = SpeechDecoderPrenet(cfg)
             self.speech_decoder_postnet = SpeechDecoderPostnet(cfg)
-        if parts.ctc:
+        if parts.blank is not None:
             self.ctc_head = nn.Sequential(nn.Dropout(cfg.dropout), nn.Linear(cfg.d_model, parts.vocabulary))
         if parts.units:
             self.unit_head = UnitHead(cfg, parts.units)
@@ -68,6 +68,13 @@ class SpeechT5(nn.Module):
         if parts.classes:
             self.class_head = ClassHead(cfg, parts.classes)
         initialise(self)
+
+    @property
+    def blank(self) -> int:
+        """Id of the CTC blank. Only a model with a CTC head has one."""
+        if self.parts.blank is None:
+            raise ValueError("this model has no CTC head, so ctc_weight must be 0")
+        return self.parts.blank
 
     # --- encoder ---
 

@@ -1,0 +1,130 @@
+"""Speech recognition: cross-entropy of the decoder and CTC of the encoder (spec 4.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from speecht5_cli.data.assets import Assets
+from speecht5_cli.data.batch import Batch
+from speecht5_cli.data.corruption import SpanMask
+from speecht5_cli.data.datadir import DataDir
+from speecht5_cli.data.examples import long_enough, speech_in, text_out
+from speecht5_cli.data.hypotheses import read_values
+from speecht5_cli.data.rows import Row
+from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_files
+from speecht5_cli.decode.options import TextSearch
+from speecht5_cli.models.config import ModelConfig, Parts
+from speecht5_cli.plugins import Hypothesis, Metric, Scores, Stream
+from speecht5_cli.score.wer import error_rates
+
+if TYPE_CHECKING:
+    from speecht5_cli.losses.terms import Loss
+    from speecht5_cli.models.speecht5 import SpeechT5
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsrConfig:
+    """Defaults are the original's command for 100 h of LibriSpeech."""
+
+    vocabulary: Path | None = None  # folder with vocab.txt; none: the initial model's
+    ce_weight: float = 0.5
+    ctc_weight: float = 0.5
+    label_smoothing: float = 0.0
+    zero_infinity: bool = True  # the original asks for it, but does not get it
+    freeze_encoder_steps: int = 13_000
+    time_mask: SpanMask = field(default_factory=lambda: SpanMask(prob=0.75, length=10, min_spans=2))
+    channel_mask: SpanMask = field(default_factory=lambda: SpanMask(prob=0.5, length=64))
+    normaliser: str = "lower"  # of the second word error rate
+    decode: TextSearch = field(default_factory=lambda: TextSearch(ctc_weight=0.3))
+
+
+class Asr:
+    """Speech -> text of the same language."""
+
+    name = "asr"
+    summary = "speech recognition: CTC and attention"
+    Config = AsrConfig
+    Model = ModelConfig
+    metrics = (Metric("accuracy", "higher"), Metric("wer", "lower"))
+    output: Literal["text"] = "text"
+
+    def streams(self, cfg: Any) -> tuple[Stream, ...]:
+        return (Stream("speech", inputs=("wav.scp",), targets=("text",)),)
+
+    def assets(self, cfg: Any) -> dict[str, Path | None]:
+        folder = cfg.task.vocabulary
+        return dict(vocabulary_files(folder)) if folder else {VOCAB_FILE: None}
+
+    def build(self, cfg: Any, assets: Assets) -> SpeechT5:
+        from speecht5_cli.models.speecht5 import SpeechT5
+
+        vocabulary = assets.read(VOCAB_FILE, Vocabulary.load)
+        parts = Parts(speech_in=True, text_out=True, vocabulary=len(vocabulary), blank=vocabulary.blank)
+        return SpeechT5(cfg.model, parts)
+
+    def example(self, row: Row, cfg: Any, assets: Assets, rng: np.random.Generator | None) -> dict[str, Any]:
+        example: dict[str, Any] = {"wav": long_enough(row.audio())}
+        if "text" in row:
+            example["tokens"] = assets.read(VOCAB_FILE, Vocabulary.load).encode(row["text"])
+        return example
+
+    def collate(self, examples: list[dict[str, Any]], cfg: Any, rng: np.random.Generator | None) -> Batch:
+        tensors = speech_in(
+            examples,
+            time_mask=cfg.task.time_mask,
+            channel_mask=cfg.task.channel_mask,
+            channels=cfg.model.d_model,
+            rng=rng,
+        )
+        if "tokens" in examples[0]:
+            tensors |= text_out(examples)
+        weights = {"ce": float(len(examples)), "ctc": float(len(examples))}
+        return Batch([example["id"] for example in examples], tensors, weights)
+
+    def loss(self, model: SpeechT5, batch: Batch, cfg: Any, step: int) -> Loss:
+        from speecht5_cli.losses.terms import Loss, Term
+        from speecht5_cli.losses.text import ctc, token_cross_entropy
+
+        task = cfg.task
+        encoded = model.encode_speech(
+            batch["wav"],
+            batch["wav_lens"],
+            mask=batch.get("mask"),
+            channel_mask=batch.get("channel_mask"),
+            frozen=step < task.freeze_encoder_steps,
+        )
+        logits = model.decode_text(batch["shifted"], encoded)
+        said = token_cross_entropy(logits, batch["target"], pad=Vocabulary.pad, smoothing=task.label_smoothing)
+        terms = {"ce": Term(said.loss, task.ce_weight)}
+        if task.ctc_weight:
+            aligned = ctc(
+                model.ctc_logits(encoded),
+                encoded.lens,
+                batch["target"],
+                batch["target_lens"] - 1,
+                blank=model.blank,
+                zero_infinity=task.zero_infinity,
+            )
+            terms["ctc"] = Term(aligned, task.ctc_weight)
+        return Loss(terms, {"accuracy": (said.correct, said.n), "nll": (said.nll, said.n)})
+
+    def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
+        from speecht5_cli.decode.text import as_hypotheses, search_text
+
+        vocabulary, options = assets.read(VOCAB_FILE, Vocabulary.load), cfg.task.decode
+        encoded = model.encode_speech(batch["wav"], batch["wav_lens"])
+        found = search_text(model, encoded, options, eos=vocabulary.eos, forbidden=vocabulary.unsayable)
+        return as_hypotheses(batch.ids, found, vocabulary.decode, nbest=options.nbest)
+
+    def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
+        data = DataDir(ref_dir)
+        references = data.table("text")
+        hypotheses = read_values(hyp_dir, "text", references)
+        return error_rates(references, hypotheses, data.table("utt2spk"), normalise=cfg.normaliser)
+
+
+task = Asr()

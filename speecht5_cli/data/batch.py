@@ -1,0 +1,67 @@
+"""What a model is fed with: padded tensors of one stream, and the weights of its loss terms.
+
+Names that tasks share (B batch, S samples, T frames, U tokens, L mel frames, D channels, X size of a voice):
+
+| name             | shape         | what                                                                    |
+|------------------|---------------|-------------------------------------------------------------------------|
+| wav, wav_lens    | (B, S), (B,)  | the speech that goes in, float32 in [-1, 1]                             |
+| mask             | (B, T)        | True: the frame is hidden from the encoder                              |
+| channel_mask     | (B, D)        | True: the channel is zeroed                                             |
+| units            | (B, T)        | k-means clusters                                                        |
+| tokens, …_lens   | (B, U), (B,)  | text that goes in                                                       |
+| shifted, target  | (B, U)        | text that comes out: what the decoder reads, and what it should say     |
+| target_lens      | (B,)          | its length, the end mark counted                                        |
+| mel, mel_lens    | (B, L, M)     | log-mel that should come out                                            |
+| xvector          | (B, X)        | the voice to speak with                                                 |
+| label            | (B,)          | class                                                                   |
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@dataclass
+class Batch:
+    """Examples of one stream. `weights` gives each loss term the number that its sum is divided by."""
+
+    ids: list[str]
+    tensors: "dict[str, Tensor]"
+    weights: dict[str, float] = field(default_factory=dict)
+    cost: float = 0.0  # seconds of audio or number of tokens, without padding
+
+    def __getitem__(self, name: str) -> "Tensor":
+        return self.tensors[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.tensors
+
+    def get(self, name: str) -> "Tensor | None":
+        return self.tensors.get(name)
+
+    def to(self, device: "torch.device | str") -> "Batch":
+        return replace(self, tensors={k: v.to(device, non_blocking=True) for k, v in self.tensors.items()})
+
+
+def padded(arrays: Sequence[np.ndarray], value: float = 0) -> "Tensor":
+    """Arrays (n_i, ...) -> tensor (B, max n_i, ...) filled up with `value`."""
+    import torch
+
+    first = np.asarray(arrays[0])
+    result = np.full((len(arrays), max(map(len, arrays)), *first.shape[1:]), value, dtype=first.dtype)
+    for row, array in zip(result, arrays):
+        row[: len(array)] = array
+    return torch.from_numpy(result)
+
+
+def lens(arrays: Sequence[np.ndarray]) -> "Tensor":
+    """Lengths (B,)"""
+    import torch
+
+    return torch.tensor([len(array) for array in arrays])

@@ -1,0 +1,24 @@
+"""The options of decoding: plain values, importable without torch."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSearch:
+    """How text is searched for."""
+
+    method: Literal["beam", "ctc"] = "beam"  # ctc: the likeliest symbol of each frame, without the decoder
+    beam: int = 5  # 1: greedy
+    ctc_weight: float = 0.0  # of the CTC prefix score; the decoder's is 1 - ctc_weight
+    min_tokens: int = 1
+    tokens_per_frame: float = 1.0  # the limit of length; hyp.jsonl says when it ended a hypothesis
+    length_penalty: float = 1.0  # scores are divided by length ** length_penalty
+    length_bonus: float = 0.0  # added for every symbol
+    nbest: int = 1
+
+    def __post_init__(self) -> None:
+        if self.beam < 1:
+            raise ValueError(f"beam must be at least 1, got {self.beam}")
+        if not 0 <= self.ctc_weight <= 1:
+            raise ValueError(f"ctc_weight must be between 0 and 1, got {self.ctc_weight}")

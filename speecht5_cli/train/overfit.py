@@ -1,0 +1,60 @@
+"""The self-test of a recipe: a model that cannot learn ten utterances by heart will not learn ten thousand."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from speecht5_cli.config import replace as with_values
+from speecht5_cli.config import to_tree
+from speecht5_cli.data.datadir import DataDir
+from speecht5_cli.errors import TrainingError, UsageError
+from speecht5_cli.plugins import TaskPlugin
+from speecht5_cli.train.config import OptimConfig, RunConfig, TrainConfig
+from speecht5_cli.train.predict import Request, predict_set
+from speecht5_cli.train.run import run
+
+STEPS = 400
+HIGHEST_ERROR = 5.0  # per cent, of the task's first error rate
+
+
+def overfit_on(plugin: TaskPlugin, cfg: RunConfig, exp: Path, *, n: int, init: Path | None) -> None:
+    """Train on n utterances without anything random, decode and score them. Raises TrainingError on a high error.
+
+    The learning rate and all else that does not regularise are the configuration's own.
+    """
+    if any(stream.cost == "tokens" for stream in plugin.streams(cfg)):
+        raise UsageError(f"--overfit needs a task that learns from data dirs; '{plugin.name}' also reads plain text")
+    some = exp / "overfit_data"
+    source = DataDir(cfg.data.train[0])
+    source.subset(some, source.utterances[:: max(1, len(source.utterances) // n)][:n])
+    task = with_values(cfg.task, dict(_unregularised(to_tree(cfg.task))), plugin.name)
+    model = with_values(cfg.model, dict(_unregularised(to_tree(cfg.model))), "model")
+    small = replace(
+        cfg,
+        model=model,
+        task=task,
+        data=replace(cfg.data, train=(some,), dev=(some,), workers=0),
+        optim=OptimConfig(lr=cfg.optim.lr, schedule="constant", warmup_steps=50, weight_decay=0.0),
+        train=TrainConfig(max_steps=STEPS, seed=cfg.train.seed, log_every=20, validate_every=100, keep_last=1),
+    )
+    folder = run(plugin, small, exp, init=init)
+    hypotheses = exp / "decode" / "overfit"
+    predict_set(Request(folder, some, plugin.name, {}), hypotheses)
+    values = plugin.score(hypotheses, some, small.task).values
+    error = next((values[metric.name] for metric in plugin.metrics if metric.name in values), None)
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in values.items())
+    if error is not None and error > HIGHEST_ERROR:
+        raise TrainingError(f"{exp}: after {STEPS} steps on {n} utterances: {shown}; expected at most {HIGHEST_ERROR}")
+    print(f"{exp}: learnt by heart: {shown}")  # noqa: T201
+
+
+def _unregularised(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Dropouts, masks, smoothing and freezing off, wherever a task or a model has them."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and "prob" in value:
+            yield key, {**value, "prob": 0.0}
+        elif key.endswith(("dropout", "layerdrop", "smoothing")):
+            yield key, 0.0
+        elif key.startswith("freeze"):
+            yield key, 0

@@ -1,0 +1,97 @@
+"""Decoding a data dir with a restored model: sharded, batched by length, written as a hypothesis folder."""
+
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from speecht5_cli.config import Tree, to_tree
+from speecht5_cli.data.datadir import DataDir
+from speecht5_cli.data.hypotheses import Decoding, write_hypotheses
+from speecht5_cli.data.rows import UtteranceRows
+from speecht5_cli.errors import UsageError
+from speecht5_cli.plugins import Hypothesis
+from speecht5_cli.train.config import DataConfig
+from speecht5_cli.train.distributed import Ranks
+from speecht5_cli.train.precision import Numbers
+from speecht5_cli.train.restore import Restored, restore
+from speecht5_cli.train.streams import set_batches
+from speecht5_cli.workers import map_shards
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be decoded, with what; picklable, so that it can go to a worker."""
+
+    model: Path
+    data: Path
+    task: str | None
+    overrides: Tree
+    batch_seconds: float = 120.0
+    precision: str = "auto"  # auto, fp32 or bf16
+    allow_pipes: bool = False
+
+    def __hash__(self) -> int:
+        return hash((self.model, self.data, repr(self.overrides)))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one shard gives back."""
+
+    hypotheses: list[Hypothesis]
+    audio_s: float
+    work_s: float
+
+
+def predict_set(request: Request, out: Path, *, nj: int = 1) -> Decoding:
+    """Decode every utterance of the data dir and write the folder `out`."""
+    restored = _restored(request)
+    if restored.plugin.output == "none":
+        raise UsageError(f"the task '{restored.cfg.name}' decodes nothing")
+    data_dir = DataDir(request.data)
+    parts = map_shards(
+        partial(_predict_shard, request),
+        data_dir.split(nj),
+        doing=f"decode {request.data}",
+        nj=nj,
+        audio_s=lambda part: part.audio_s,
+    )
+    decoding = Decoding(
+        task=restored.cfg.name,
+        output=restored.plugin.output,
+        model=str(request.model),
+        data=str(request.data),
+        settings=to_tree(restored.cfg.task),
+        audio_s=round(sum(part.audio_s for part in parts), 3),
+        work_s=round(sum(part.work_s for part in parts), 3),
+    )
+    hypotheses = (hypothesis for part in parts for hypothesis in part.hypotheses)
+    return write_hypotheses(out, hypotheses, decoding, utterances=data_dir.utterances)
+
+
+@lru_cache(maxsize=1)  # a worker gets several shards of one request
+def _restored(request: Request) -> Restored:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return restore(request.model, task=request.task, overrides=request.overrides, device=device)
+
+
+def _predict_shard(request: Request, utterances: list[str]) -> Part:
+    restored = _restored(request)
+    device = next(restored.model.parameters()).device
+    cfg = replace(restored.cfg, data=DataConfig(batch_seconds=request.batch_seconds))
+    stream = restored.plugin.streams(cfg)[0]
+    rows = UtteranceRows(
+        [request.data], stream.inputs, optional=stream.optional, allow_pipes=request.allow_pipes, only=set(utterances)
+    )
+    started, hypotheses = time.perf_counter(), []
+    batches = set_batches(
+        restored.plugin, cfg, restored.assets, [rows], ranks=Ranks(0, 1, device), chosen=[np.arange(len(rows))]
+    )
+    with torch.inference_mode(), Numbers.of(request.precision, device)():
+        for batch in batches:
+            hypotheses += restored.plugin.predict(restored.model, batch, cfg, restored.assets)
+    return Part(hypotheses, float(rows.costs.sum()), time.perf_counter() - started)

@@ -1,0 +1,71 @@
+"""Before the first step: how large is the model, how much memory and time will the run take?"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from speecht5_cli.data.batch import Batch
+from speecht5_cli.losses.terms import Loss
+
+ADAM_BYTES = 8  # two float32 moments for each parameter
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Measured on a forward and backward pass of the most expensive batch of each stream."""
+
+    n_parameters: int
+    n_trained: int
+    memory_gb: float
+    seconds: float  # of such a micro-batch, in the mean of the streams
+
+    def lines(self, steps: int, share: int) -> list[str]:
+        hours = self.seconds * share * steps / 3600
+        return [
+            f"parameters: {self.n_parameters / 1e6:.2f} M, {self.n_trained / 1e6:.2f} M of them trained",
+            f"memory: about {self.memory_gb:.1f} GB with the optimiser (measured on the largest batch)",
+            f"time: at most {hours:.1f} h for {steps} steps (a largest batch takes {self.seconds:.2f} s)",
+        ]
+
+
+def probe(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    loss_of: Callable[[Batch, int], Loss],
+    step: int,
+    autocast: Callable[[], AbstractContextManager],
+) -> Estimate:
+    """Run a pass over each batch and forget it: gradients, statistics and the random generator are as before."""
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    state = torch.get_rng_state()
+    on_gpu = next(model.parameters()).device.type == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    started, n_batches = time.perf_counter(), 0
+    for batch in batches:
+        with autocast():
+            total = loss_of(batch, step).total(batch.weights)
+        total.backward()
+        n_batches += 1
+    if on_gpu:
+        torch.cuda.synchronize()
+    seconds = (time.perf_counter() - started) / n_batches
+    model.zero_grad(set_to_none=True)
+    for name, buffer in model.named_buffers():
+        buffer.copy_(buffers[name])
+    torch.set_rng_state(state)
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    trained = sum(n for n, wanted in sizes if wanted)
+    peak = torch.cuda.max_memory_allocated() if on_gpu else _peak_bytes()
+    return Estimate(sum(n for n, _ in sizes), trained, (peak + ADAM_BYTES * trained) / 1e9, seconds)
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux

@@ -1,0 +1,153 @@
+"""From a folder on disk to a model: for decoding, for features, and as the start of another training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from speecht5_cli.config import Tree, from_tree, merged
+from speecht5_cli.data.assets import Assets
+from speecht5_cli.data.vocabulary import VOCAB_FILE, SymbolMapping, Vocabulary, mapping
+from speecht5_cli.errors import CheckpointError
+from speecht5_cli.plugins import TaskPlugin, load_task
+from speecht5_cli.train.checkpoint import load_exactly, read_tensors
+from speecht5_cli.train.config import RunConfig
+from speecht5_cli.train.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
+
+BY_SYMBOL = ("symbols.weight", "ctc_head.1.weight", "ctc_head.1.bias")
+
+
+@dataclass
+class Restored:
+    """A model ready for use."""
+
+    folder: Path
+    plugin: TaskPlugin
+    cfg: RunConfig
+    assets: Assets
+    model: nn.Module
+
+
+def restore(path: Path, *, task: str | None = None, overrides: Tree | None = None, device: str = "cpu") -> Restored:
+    """The model of a folder, in evaluation mode. `overrides` change the task's block (such as decode.beam).
+
+    Raises CheckpointError when the folder holds another task's model.
+    """
+    folder = model_folder(path)
+    tree = read_model_config(folder)
+    name = tree["name"]
+    if task is not None and task != name:
+        raise CheckpointError(f"{path}: this is a model for '{name}', not for '{task}'")
+    plugin = load_task(name)
+    cfg = RunConfig(
+        name=name,
+        model=from_tree(plugin.Model, tree["model"], f"{folder / CONFIG}: model"),
+        task=from_tree(plugin.Config, merged(tree[name], overrides or {}), f"{folder / CONFIG}: {name}"),
+    )
+    assets = Assets(folder / ASSETS)
+    with torch.device("meta"):  # weights are read, not drawn
+        model = plugin.build(cfg, assets)
+    tensors = read_tensors(folder / MODEL)
+    model = _materialised(model, tensors, str(folder))
+    return Restored(folder, plugin, cfg, assets, model.to(device).eval())
+
+
+def _materialised(model: nn.Module, tensors: dict[str, Tensor], where: str) -> nn.Module:
+    """A model built on the meta device with its tensors in place and its recomputed buffers rebuilt."""
+    model = model.to_empty(device="cpu")
+    load_exactly(model, tensors, where)
+    for module in model.modules():
+        if rebuild := getattr(module, "rebuild", None):
+            rebuild()
+    return model
+
+
+@dataclass
+class Inherited:
+    """What a new model took over from an old one."""
+
+    kept: list[str]
+    new: list[str]  # parts that the old model lacks
+    dropped: list[str]  # parts that the new model lacks
+    symbols: SymbolMapping | None  # None: the vocabularies are the same, or one side has none
+
+    def __str__(self) -> str:
+        parts = [
+            f"{len(self.kept)} tensors kept",
+            f"new: {', '.join(self.new) or 'nothing'}",
+            f"not used: {', '.join(self.dropped) or 'nothing'}",
+        ]
+        return "; ".join(parts + ([f"vocabulary: {self.symbols}"] if self.symbols else []))
+
+
+def inherit(model: nn.Module, assets: Assets, source: Path) -> Inherited:
+    """Start `model` from the model folder `source`: tensors by name, rows of the text tables by symbol.
+
+    Raises CheckpointError when a tensor that both have differs in shape.
+    """
+    folder = model_folder(source)
+    tensors = read_tensors(folder / MODEL)
+    own = model.state_dict()
+    symbols = _carry_symbols(tensors, own, Assets(folder / ASSETS), assets)
+    shared = [name for name in own if name in tensors]
+    for name in shared:
+        if own[name].shape != tensors[name].shape:
+            raise CheckpointError(
+                f"{folder}: {name} has shape {tuple(tensors[name].shape)}, the new model {tuple(own[name].shape)}; "
+                "give the new model the sizes of the old one, or start with --init none"
+            )
+    model.load_state_dict({name: tensors[name] for name in shared}, strict=False)
+    return Inherited(
+        shared,
+        new=_parts(name for name in own if name not in tensors),
+        dropped=_parts(name for name in tensors if name not in own),
+        symbols=symbols,
+    )
+
+
+def _carry_symbols(
+    tensors: dict[str, Tensor], own: dict[str, Tensor], old: Assets, new: Assets
+) -> SymbolMapping | None:
+    """Put the old rows under the new symbols' ids; symbols that are new keep what they were drawn as."""
+    if VOCAB_FILE not in old or VOCAB_FILE not in new:
+        for name in BY_SYMBOL:  # no vocabulary on one side: the rows have no names to be carried by
+            if name in own and name in tensors and own[name].shape != tensors[name].shape:
+                del tensors[name]
+        return None
+    match = mapping(Vocabulary.load(old.path(VOCAB_FILE)), Vocabulary.load(new.path(VOCAB_FILE)))
+    if not match.new and not match.dropped and all(new_id == old_id for new_id, old_id in match.kept.items()):
+        return None
+    for name in BY_SYMBOL:
+        if name in tensors and name in own:
+            rows = own[name].clone()
+            rows[list(match.kept.keys())] = tensors[name][list(match.kept.values())]
+            tensors[name] = rows
+    return match
+
+
+def _parts(names: Any) -> list[str]:
+    """The nets that tensors belong to."""
+    return sorted({name.split(".", 1)[0] for name in names})
+
+
+def layer_extractor(path: Path, layer: int) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+    """A function from waves (n_samples,) to the states of an encoder layer (frames, D), counted from 1."""
+    from speecht5_cli.data.batch import lens, padded
+
+    restored = restore(path, device="cuda" if torch.cuda.is_available() else "cpu")
+    model, device = restored.model, next(restored.model.parameters()).device
+    n_layers = restored.cfg.model.encoder_layers
+    if not 1 <= layer <= n_layers:
+        raise CheckpointError(f"{path}: has encoder layers 1 to {n_layers}, not {layer}")
+
+    def extract(waves: list[np.ndarray]) -> list[np.ndarray]:
+        with torch.inference_mode():
+            encoded = model.encode_speech(padded(waves).to(device), lens(waves).to(device), upto=layer)
+        states = encoded.states.float().cpu().numpy()
+        return [row[:n] for row, n in zip(states, encoded.lens.tolist())]
+
+    return extract

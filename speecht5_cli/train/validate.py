@@ -1,0 +1,62 @@
+"""Validation: the loss and statistics of the dev sets, and a few utterances really decoded."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from speecht5_cli.data.assets import Assets
+from speecht5_cli.data.rows import Rows
+from speecht5_cli.plugins import Hypothesis, TaskPlugin
+from speecht5_cli.train.config import RunConfig
+from speecht5_cli.train.distributed import Ranks
+from speecht5_cli.train.metrics import Averages
+from speecht5_cli.train.streams import set_batches
+
+
+class Validation:
+    """The dev sets of a run, measured again and again."""
+
+    def __init__(
+        self,
+        plugin: TaskPlugin,
+        cfg: RunConfig,
+        assets: Assets,
+        rows: list[Rows],
+        *,
+        ranks: Ranks,
+        autocast: Callable[[], Any],
+    ) -> None:
+        self.plugin, self.cfg, self.assets, self.rows = plugin, cfg, assets, rows
+        self.ranks, self.autocast = ranks, autocast
+
+    def measure(self, model: nn.Module, step: int) -> dict[str, float]:
+        """Means over the whole dev sets, the same on every process."""
+        averages = Averages()
+        torch.manual_seed(self.cfg.train.seed)  # what is random even here, such as codebook mixing, repeats
+        model.eval()
+        with torch.no_grad(), self.autocast():
+            for batch in set_batches(self.plugin, self.cfg, self.assets, self.rows, ranks=self.ranks):
+                averages.add_loss(self.plugin.loss(model, batch, self.cfg, step), batch)
+        model.train()
+        sums = averages.sums()
+        flat = self.ranks.summed([value for pair in sums.values() for value in pair])
+        return {name: flat[2 * i] / flat[2 * i + 1] for i, name in enumerate(sums) if flat[2 * i + 1]}
+
+    def decode_some(self, model: nn.Module) -> list[tuple[str, Hypothesis]]:
+        """(reference, hypothesis) of the first utterances of the dev set; the main process does it."""
+        if self.plugin.output == "none" or not self.cfg.train.decode_dev or not self.ranks.is_main:
+            return []
+        stream, rows = self.plugin.streams(self.cfg)[0], self.rows[0]
+        some = np.linspace(0, len(rows) - 1, min(self.cfg.train.decode_dev, len(rows))).astype(int)
+        alone = Ranks(0, 1, self.ranks.device)
+        model.eval()
+        pairs = []
+        with torch.no_grad(), self.autocast():
+            for batch in set_batches(self.plugin, self.cfg, self.assets, [rows], ranks=alone, chosen=[some]):
+                pairs += self.plugin.predict(model, batch, self.cfg, self.assets)
+        model.train()
+        references = {rows.id(int(i)): rows.row(int(i)).values.get(stream.targets[0], "") for i in some}
+        return [(references[hypothesis.id], hypothesis) for hypothesis in pairs]
