@@ -39,6 +39,12 @@ class XVectorNetConfig:
         if any(size % 2 == 0 for size in self.kernel_sizes):
             raise ValueError(f"kernel_sizes must be odd, got {self.kernel_sizes}")
 
+    @property
+    def min_samples(self) -> int:
+        """The shortest wave to hear: mirrored ends need one frame more than they mirror, a standard deviation two."""
+        n_mirrored = max(dilation * (size - 1) // 2 for size, dilation in zip(self.kernel_sizes, self.dilations))
+        return max(1, n_mirrored) * HOP_SAMPLES
+
 
 class XVector(nn.Module):
     """Waves -> vectors (not normalised). The vector of an utterance does not depend on its batch in evaluation mode."""
@@ -52,12 +58,7 @@ class XVector(nn.Module):
             for i, (size, dilation) in enumerate(zip(config.kernel_sizes, config.dilations))
         )
         self.segment_layer = nn.Linear(2 * config.channels[-1], config.dim)
-        self.n_border = max(layer.n_border for layer in self.frame_layers)
-
-    @property
-    def min_samples(self) -> int:
-        """The shortest wave that the net can hear: mirroring at the ends needs one frame more than it mirrors."""
-        return self.n_border * HOP_SAMPLES
+        self.min_samples = config.min_samples
 
     def forward(self, wav: Tensor, lens: Tensor | None = None) -> Tensor:
         """(B, S) waves at 16 kHz, (B,) valid samples (None: all of them) -> (B, D).
@@ -110,22 +111,3 @@ def pooled_statistics(x: Tensor, lens: Tensor) -> Tensor:
     variance = deviation.square().sum(2) / (n_frames - 1)
     std = variance.clamp(min=1e-12).sqrt()  # the root has no gradient at zero, where silent channels are
     return torch.cat([mean + _MEAN_OFFSET, std + _STD_OFFSET], dim=1)
-
-
-class SpeakerHead(nn.Module):
-    """What training puts on top of the vectors and embedding leaves out: one hidden layer and the speakers."""
-
-    def __init__(self, dim: int, n_speakers: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.LeakyReLU(),
-            nn.BatchNorm1d(dim),
-            nn.Linear(dim, dim),
-            nn.LeakyReLU(),
-            nn.BatchNorm1d(dim),
-            nn.Linear(dim, n_speakers),
-        )
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        """(B, D) -> (B, number of speakers) logits."""
-        return self.layers(vectors)
