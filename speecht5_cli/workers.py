@@ -172,11 +172,10 @@ class _Child:
             return index, _Died(self._process.exitcode)
 
     def stop(self) -> None:
-        self.pipe.close()
+        self.pipe.close()  # an idle worker ends at that
         if self.busy is not None:
-            self._process.terminate()
-        self._process.join(timeout=5)
-        self._process.kill()
+            self._process.kill()
+        self._process.join()
 
 
 def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:

@@ -76,13 +76,16 @@ def test_a_part_is_cut_in_the_files_own_rate(tmp_path: Path) -> None:
 def test_unusable_files_are_named(tmp_path: Path, speech: Speech) -> None:
     truncated = speech("truncated.flac", 3.0)
     truncated.write_bytes(truncated.read_bytes()[:20_000])
+    halved = speech("halved.mp3", 5.0)
+    halved.write_bytes(halved.read_bytes()[: halved.stat().st_size // 2])
     (tmp_path / "empty.wav").touch()
     (tmp_path / "text.wav").write_text("this is no sound")
     soundfile.write(tmp_path / "infinite.wav", np.array([0.1, np.inf, np.nan]), SAMPLE_RATE, subtype="FLOAT")
     soundfile.write(tmp_path / "none.wav", np.zeros(0), SAMPLE_RATE)
     assert audio_info(truncated).duration_s == 3.0  # the header alone looks well
     for path, message in (
-        (truncated, "truncated.flac"),
+        (truncated, "not readable as audio"),
+        (halved, "header promises 80000 frames, the file ends early"),
         (tmp_path / "empty.wav", "not readable as audio"),
         (tmp_path / "text.wav", "not readable as audio"),
         (tmp_path / "infinite.wav", "not finite"),

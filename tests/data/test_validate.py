@@ -177,7 +177,7 @@ def test_the_order_by_speaker(good_dir: Path) -> None:
     """Kaldi's sort trap: with `_` as joiner the two orders contradict each other."""
     sound = DataDir(good_dir).table("wav.scp")["ann-1"]
     folder = good_dir.parent / "trap"
-    utt2spk = {"103_1": "103", "1034_1": "1034", "84_1": "84"}
+    utt2spk = {"103_1": "103", "1034_1": "1034", "84_1": "84", "841_1": "841"}
     write_tables(folder, {"utt2spk": utt2spk, "wav.scp": dict.fromkeys(utt2spk, sound)})
     (error,) = errors(folder)
     assert error == (
@@ -185,7 +185,7 @@ def test_the_order_by_speaker(good_dir: Path) -> None:
         "speaker '1034' after '103'; start every utterance id with its speaker and '-'"
     )
     assert warnings(folder) == [
-        "utt2spk: warning: 1034_1: 3 of 3 utterance ids do not start with their speaker and '-'"
+        "utt2spk: warning: 1034_1: 4 of 4 utterance ids do not start with their speaker and '-'"
     ]
 
 
@@ -362,10 +362,16 @@ def test_fixing_segments(good_dir: Path, speech: Speech) -> None:
     write(good_dir, "wav.scp", f"talk {talk}", f"other {other}")
     write(good_dir, "segments", "ann-1 talk 0 2", "ann-2 talk 2 5.5", "bob-1 talk 2 3")
     write(good_dir, "reco2dur", "other 2", "talk 4")
+    write(good_dir, "reco2file_and_channel", "other f A", "talk g A")
     fix(good_dir)
     data = DataDir(good_dir)
     assert data.utterances == ["ann-1", "bob-1"]
-    assert data.table("wav.scp").keys() == data.table("reco2dur").keys() == {"talk"}
+    for name in ("wav.scp", "reco2dur", "reco2file_and_channel"):
+        assert data.table(name).keys() == {"talk"}
+    assert errors(good_dir) == []
+    write(good_dir, "segments", "ann-1 talk 0 2", "bob-1 talk 2")
+    fix(good_dir)
+    assert DataDir(good_dir).utterances == ["ann-1"]
     assert errors(good_dir) == []
 
 

@@ -70,7 +70,7 @@ def test_what_stays_out_and_why(tmp_path: Path, speech: Speech) -> None:
         Utterance("s-12", "s", "~/x.wav", "tilde"),
         Utterance("s-13", "s", f"{sound}\n", "line break"),
         Utterance("s-14", "s", sound, "a <s> b"),
-        Utterance("s-15", "s", short, "x"),
+        Utterance("s-15", "s", short, "x\u2028y"),
         Utterance("s-16", "s", silent, "x"),
         Utterance("s-17", "s", sound, "x" * 101),
         Utterance("s-18", "s", "", "x"),
