@@ -19,7 +19,8 @@ from speecht5_cli.workers import map_shards
 
 _FRAMES_PER_S = 50  # of the encoder
 _FULL_SCALE = 0.9999  # 32767 of 32768 and above
-_SHARD = 200  # utterances
+_SHARD = 200  # utterances; fewer, to keep all processes busy, but not
+_SMALL_SHARD = 25  # below this number, where starting a process takes longer than the work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,8 @@ def check_sounds(
 ) -> list[Heard]:
     """Read every sound to its end, in `nj` processes; the answers are in the order of `sounds`."""
     work = partial(_check_shard, limits=limits, allow_pipes=allow_pipes)
-    pieces = shards(sounds, -(-len(sounds) // _SHARD)) if sounds else []
+    n_shards = max(-(-len(sounds) // _SHARD), min(4 * nj, len(sounds) // _SMALL_SHARD))
+    pieces = shards(sounds, n_shards) if sounds else []
     answers = map_shards(work, pieces, doing="checking audio", nj=nj, audio_s=_total_s)
     return [heard for answer in answers for heard in answer]
 

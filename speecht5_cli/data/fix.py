@@ -57,7 +57,8 @@ class Repair:
 def fix(
     path: Path, *, audio: bool = True, nj: int = 1, allow_pipes: bool = False, limits: AudioLimits = LIMITS
 ) -> Repair:
-    """Repair the data dir `path`; afterwards `validate` finds no error. Without an error nothing is written.
+    """Repair the data dir `path`; afterwards `validate` finds no error, but for files that cannot be made up again
+    (units.json, a wav.scp to segments). Without an error nothing is written.
 
     Raises DataError when there is no utt2spk, when nothing would be left, or for speakers that no order suits.
     """

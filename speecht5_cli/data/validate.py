@@ -13,6 +13,7 @@ from speecht5_cli.data.problems import Problem
 from speecht5_cli.data.rules import is_unit_table, rule_of
 from speecht5_cli.data.scan import Scanned, scanned
 from speecht5_cli.data.tables import inverted
+from speecht5_cli.data.transcript import is_text_table
 from speecht5_cli.errors import DataError
 
 _DURATION_SLACK_S = 0.05  # between utt2dur and the sound
@@ -95,8 +96,10 @@ def _check_presence(inspection: Inspection) -> None:
     if "wav.scp" not in tables:
         if "segments" in tables:
             inspection.complain("wav.scp", "is missing, but there are segments")
+        elif any(is_text_table(name) for name in tables):
+            inspection.warn("wav.scp", "is missing: the dir holds text without sound")
         elif "feats.scp" not in tables:
-            inspection.complain("wav.scp", "is missing, and so is feats.scp")
+            inspection.complain("wav.scp", "is missing, and so are feats.scp and text")
 
 
 def _check_keys(inspection: Inspection) -> None:

@@ -52,7 +52,7 @@ def test_what_is_no_folder(tmp_path: Path) -> None:
     assert [error.partition(": ")[::2] for error in errors(tmp_path)] == [
         ("spk2utt", "is missing"),
         ("utt2spk", "is missing"),
-        ("wav.scp", "is missing, and so is feats.scp"),
+        ("wav.scp", "is missing, and so are feats.scp and text"),
     ]
 
 
@@ -281,6 +281,12 @@ def test_units_against_their_description(good_dir: Path) -> None:
     ]
     (good_dir / "units.json").write_text('{"rate_hz": 62.5, "n_clusters": 4, "kmeans": null}')
     assert "units.json: units at 62.5 Hz; expected 50 or 100 Hz" in errors(good_dir, audio=False)[0]
+
+
+def test_text_without_sound(good_dir: Path) -> None:
+    (good_dir / "wav.scp").unlink()
+    assert errors(good_dir) == []
+    assert warnings(good_dir) == ["wav.scp: warning: is missing: the dir holds text without sound"]
 
 
 def test_features_lie_where_they_are_said_to(good_dir: Path) -> None:
