@@ -64,13 +64,21 @@ def kind_of(message: str) -> str:
 
 
 def check_sounds(
-    sounds: Sequence[Sound], *, limits: AudioLimits = LIMITS, nj: int = 1, allow_pipes: bool = False
+    sounds: Sequence[Sound],
+    *,
+    limits: AudioLimits = LIMITS,
+    nj: int = 1,
+    allow_pipes: bool = False,
+    doing: str = "checking audio",
 ) -> list[Heard]:
-    """Read every sound to its end, in `nj` processes; the answers are in the order of `sounds`."""
+    """Read every sound to its end, in `nj` processes; the answers are in the order of `sounds`.
+
+    `doing` names the job where its progress is shown.
+    """
     work = partial(_check_shard, limits=limits, allow_pipes=allow_pipes)
     n_shards = max(-(-len(sounds) // _SHARD), min(4 * nj, len(sounds) // _SMALL_SHARD))
     pieces = shards(sounds, n_shards) if sounds else []
-    answers = map_shards(work, pieces, doing="checking audio", nj=nj, audio_s=_total_s)
+    answers = map_shards(work, pieces, doing=doing, nj=nj, audio_s=_total_s)
     return [heard for answer in answers for heard in answer]
 
 

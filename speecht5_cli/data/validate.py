@@ -241,7 +241,8 @@ def _check_sound(inspection: Inspection, *, nj: int, allow_pipes: bool, limits: 
                 pipes[0].id,
             )
             sounds = [sound for sound in sounds if not sound.ref.source.endswith("|")]
-        answers = check_sounds(sounds, limits=limits, nj=nj, allow_pipes=allow_pipes)
+        doing = f"{inspection.path / name}: checking audio"
+        answers = check_sounds(sounds, limits=limits, nj=nj, allow_pipes=allow_pipes, doing=doing)
         _report_sound(inspection, name, sounds, answers)
     _check_durations(inspection)
 

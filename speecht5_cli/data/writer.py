@@ -35,6 +35,7 @@ class DataDirReport:
     duration_s: float | None  # None: the audio was not checked
     rejected: tuple[Rejected, ...]
     notes: Mapping[str, int]  # kind of note -> number of kept utterances
+    remarks: tuple[str, ...] = ()  # on the set as a whole
 
     def __str__(self) -> str:
         hours = "" if self.duration_s is None else f", {self.duration_s / 3600:.2f} h"
@@ -45,6 +46,7 @@ class DataDirReport:
         if self.notes:
             lines.append("  kept, with a note:")
             lines += [f"    {number} x {kind}" for kind, number in sorted(self.notes.items(), key=_most_first)]
+        lines += [f"  {remark}" for remark in self.remarks]
         return "\n".join(lines)
 
 
@@ -56,12 +58,16 @@ def write_data_dir(
     check_audio: bool = True,
     nj: int = 1,
     limits: AudioLimits = LIMITS,
+    speaker_tables: Mapping[str, Mapping[str, str]] | None = None,
+    remarks: Iterable[str] = (),
 ) -> DataDirReport:
     """Write `out` in one step, in place of the data dir that may be there.
 
-    `rejected` are items that the corpus function had to leave out itself; it is read after `utterances`, so a
-    generator may fill it on its way. `check_audio` reads every sound to its end (data/check.py); without it only the
-    files' existence is looked at, and there is no utt2dur. Left-out items are listed in `out`/rejected.tsv.
+    `rejected` are items that the corpus function had to leave out itself, `remarks` what it has to say about the set;
+    both are read after `utterances`, so a generator may fill them on its way. Left-out items are listed in
+    `out`/rejected.tsv. `check_audio` reads every sound to its end (data/check.py); without it only the files' existence
+    is looked at, and there is no utt2dur. `speaker_tables` are files such as spk2gender (speaker -> value); one that
+    lacks a speaker is not written, and the report says so.
 
     Raises DataError when nothing is left, when speakers' names break Kaldi's sort rules, or when `out` is a folder
     that must not be replaced.
@@ -72,11 +78,12 @@ def write_data_dir(
     intake.settle()
     intake.rejected[:0] = rejected
     _require_some(intake, out)
-    durations = _listened(intake, nj, limits) if check_audio else {}
+    durations = _listened(intake, nj, limits, f"{out}: checking audio") if check_audio else {}
     _require_some(intake, out)
     _require_replaceable(out, intake.kept)
+    of_speakers, incomplete = _speaker_tables(intake.kept, speaker_tables or {})
     with atomic_dir(out) as folder:
-        for name, table in _tables(intake.kept, durations).items():
+        for name, table in {**_tables(intake.kept, durations), **of_speakers}.items():
             write_table(folder / name, table)
         if intake.rejected:
             write_rejected(folder / REJECTED, intake.rejected)
@@ -87,6 +94,7 @@ def write_data_dir(
         sum(durations.values()) if check_audio else None,
         tuple(intake.rejected),
         Counter(kind_of(note) for notes in intake.notes.values() for note in notes),
+        (*remarks, *incomplete),
     )
 
 
@@ -114,13 +122,13 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _listened(intake: Intake, nj: int, limits: AudioLimits) -> dict[str, float]:
+def _listened(intake: Intake, nj: int, limits: AudioLimits, doing: str) -> dict[str, float]:
     """Check the sound of what is kept; drop what cannot be used; utterance -> seconds for the rest."""
     kept = list(intake.kept.values())
     sounds = [Sound(item.id, AudioRef(item.audio, item.start_s or 0.0, item.end_s), item.text) for item in kept]
     n_sources = len(sounds)
     sounds += [Sound(item.id, AudioRef(item.tables[_TARGET])) for item in kept if _TARGET in item.tables]
-    heard = check_sounds(sounds, limits=limits, nj=nj)
+    heard = check_sounds(sounds, limits=limits, nj=nj, doing=doing)
     for sound, answer in zip(sounds[n_sources:], heard[n_sources:]):
         if answer.fault:
             intake.drop(sound.id, f"target {answer.fault}")
@@ -158,6 +166,20 @@ def _tables(kept: Mapping[str, Utterance], durations: Mapping[str, float]) -> di
         for name, value in utterance.tables.items():
             tables.setdefault(name, {})[utterance.id] = value
     return tables
+
+
+def _speaker_tables(
+    kept: Mapping[str, Utterance], tables: Mapping[str, Mapping[str, str]]
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """The tables cut to the kept speakers, and remarks on those that lack one (Kaldi wants all speakers in each)."""
+    speakers = {utterance.speaker for utterance in kept.values()}
+    complete, remarks = {}, []
+    for name, table in tables.items():
+        if missing := speakers - table.keys():
+            remarks.append(f"no {name}: it would lack {len(missing)} speakers, such as {min(missing)}")
+        else:
+            complete[name] = {speaker: table[speaker] for speaker in speakers}
+    return complete, remarks
 
 
 def _audio_tables(kept: Mapping[str, Utterance]) -> dict[str, dict[str, str]]:
