@@ -182,6 +182,18 @@ def test_reasons_may_come_while_the_utterances_do(tmp_path: Path, speech: Speech
     assert report.rejected == (Rejected("lost", "no transcript\nat all"),)
 
 
+def test_tables_of_speakers_and_remarks(tmp_path: Path, speech: Speech) -> None:
+    sound = str(speech("x.wav"))
+    given = [Utterance("ann-1", "ann", sound), Utterance("bob-1", "bob", sound)]
+    tables = {"spk2gender": {"ann": "f", "bob": "m", "eve": "f"}, "spk2warp": {"ann": "1.0"}}
+    report = write_data_dir(tmp_path / "out", given, speaker_tables=tables, remarks=["half of it is missing"])
+    assert (tmp_path / "out" / "spk2gender").read_text() == "ann f\nbob m\n"
+    assert not (tmp_path / "out" / "spk2warp").exists()
+    assert report.remarks == ("half of it is missing", "no spk2warp: it would lack 1 speakers, such as bob")
+    assert str(report).endswith("such as bob")
+    assert validate(tmp_path / "out") == []
+
+
 def test_without_the_audio_check(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
     report = write_data_dir(
