@@ -11,7 +11,7 @@ import typer
 from speecht5_cli.config import from_tree, merged, parse_overrides, read_yaml, to_tree, write_yaml
 from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.speaker_crops import recordings_of
-from speecht5_cli.data.speaker_vectors import BY_SPEAKER, BY_UTTERANCE, DIM, opened, read_vectors, speakers_of
+from speecht5_cli.data.speaker_vectors import BY_SPEAKER, BY_UTTERANCE, DIM, Side, opened, read_vectors, speakers_of
 from speecht5_cli.data.trials import cosines, equal_error_rate, make_trials, read_trials
 from speecht5_cli.data.voices import give_voices, read_voices, write_voices
 from speecht5_cli.errors import UsageError
@@ -24,7 +24,10 @@ class Of(str, Enum):
 
 
 PIPES = typer.Option(False, "--allow-pipes", help="Run the shell commands that wav.scp may hold.")
-Side = Annotated[Of, typer.Option("--of", help="In a dir of pairs: whose voice to look at.")]
+Whose = Annotated[
+    Of | None,
+    typer.Option("--of", help="In a dir of pairs: whose voice; by default the target's, which is spoken with."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,20 +72,22 @@ def fit(
 def embed(
     net: Path = typer.Argument(metavar="XVECTOR", help="Folder of a net, from fit or import."),
     dirs: list[Path] = typer.Argument(metavar="DIR..."),
-    of: Side = Of.source,
+    of: Whose = None,
     nj: int = typer.Option(1, help="Processes."),
     allow_pipes: bool = PIPES,
 ) -> None:
     """Writes xvector.scp and spk_xvector.scp; every vector has length 1."""
     for data in map(opened, dirs):
-        with _vectors_made(data, {"embed": of}, of, [net / "xvector.safetensors", net / "xvector.yaml"]) as making:
+        side = _side(data, of)
+        with _vectors_made(data, {"embed": side}, side, [net / "xvector.safetensors", net / "xvector.yaml"]) as making:
             if making.done:
                 print(f"{data.path}: up to date")
                 continue
             from speecht5_cli.train.speaker_encoder import embed_dir
 
-            n_speakers = embed_dir(net, data, side=of.value, nj=nj, allow_pipes=allow_pipes)
-            print(f"{data.path}: vectors of {len(data.utterances)} utterances and {n_speakers} speakers")
+            n_speakers = embed_dir(net, data, side=side, nj=nj, allow_pipes=allow_pipes)
+            what = "utterances" if side == "source" else "targets of utterances"
+            print(f"{data.path}: vectors of {len(data.utterances)} {what} and {n_speakers} speakers")
 
 
 def import_(
@@ -92,7 +97,7 @@ def import_(
     out: Path = typer.Argument(metavar="OUT", help="A data dir, a model folder, or an .npy file to write."),
     name: str = typer.Option("", help="The voice to take out of several, or what to call the only one."),
     dim: int = typer.Option(DIM, help="Values that the model expects of a vector."),
-    of: Side = Of.source,
+    of: Whose = None,
 ) -> None:
     """A SpeechBrain checkpoint (its folder or embedding_model.ckpt) becomes a net in the folder OUT. Vectors become
     xvector.scp of a data dir, or voices of a model folder."""
@@ -104,8 +109,9 @@ def import_(
     vectors = read_voices(source, name=name, dim=dim)
     if (out / "utt2spk").exists() or (out / "wav.scp").exists():
         data = opened(out)
-        with _vectors_made(data, {"import": of, "name": name}, of, [source], afresh=True):
-            print(f"{out}: vectors of {give_voices(data, vectors, side=of.value)} utterances")
+        side = _side(data, of)
+        with _vectors_made(data, {"import": side, "name": name}, side, [source], afresh=True):
+            print(f"{out}: vectors of {give_voices(data, vectors, side=side)} utterances")
         return
     for file in write_voices(out, vectors):
         print(f"{file}: a voice")
@@ -116,7 +122,7 @@ def eer(
     trials: Path | None = typer.Option(
         None, help="Lines 'utterance utterance target|nontarget'; else all pairs, or a sample."
     ),
-    of: Side = Of.source,
+    of: Whose = None,
     limit: int = typer.Option(100_000, help="Pairs to draw where there are more."),
     seed: int = typer.Option(1, help="Of the drawing."),
 ) -> None:
@@ -125,17 +131,23 @@ def eer(
     utt2spk: dict[str, str] = {}
     for data in map(opened, dirs):
         vectors |= read_vectors(data.path / "xvector.scp")
-        utt2spk |= speakers_of(data, of.value)
+        utt2spk |= speakers_of(data, _side(data, of))
     pairs = read_trials(trials) if trials else make_trials(utt2spk, np.random.default_rng(seed), limit=limit)
     rate = equal_error_rate(cosines(pairs, vectors), pairs.same)
     print(f"EER {rate:.2%} on {len(pairs.same)} trials, {int(pairs.same.sum())} of them target")
 
 
+def _side(data: DataDir, of: Of | None) -> Side:
+    if of is not None:
+        return of.value
+    return "target" if data.has("target.scp") else "source"
+
+
 def _vectors_made(
-    data: DataDir, options: dict, of: Of, inputs: list[Path], *, afresh: bool = False
+    data: DataDir, options: dict, side: Side, inputs: list[Path], *, afresh: bool = False
 ) -> AbstractContextManager[Making]:
     """The record of what wrote xvector.scp last: one for embed and import, so that each undoes the other's."""
-    tables = ("wav.scp", "segments", "utt2spk") if of is Of.source else ("target.scp", "utt2spk", "utt2tgtspk")
+    tables = ("wav.scp", "segments", "utt2spk") if side == "source" else ("target.scp", "utt2spk", "utt2tgtspk")
     return made(
         data.path,
         BY_UTTERANCE,

@@ -105,9 +105,10 @@ def test_embed_the_targets_of_pairs(net: Path, data: DataDir, tmp_path: Path) ->
         "utt2tgtspk": {"s0-a": "s2", "s0-b": "s3", "s1-a": "s2"},
     }
     pairs = write_tables(tmp_path / "pairs", tables)
-    run("embed", net, pairs.path)
+    run("embed", net, pairs.path, "--of", "source")
     np.testing.assert_allclose(read_vectors(pairs.path / "xvector.scp")["s1-a"], known["s1-00"], atol=1e-5)
-    assert "3 utterances and 2 speakers" in run("embed", net, pairs.path, "--of", "target")
+    assert "3 targets of utterances and 2 speakers" in run("embed", net, pairs.path)
+    assert "up to date" in run("embed", net, pairs.path, "--of", "target")
     each, means = read_vectors(pairs.path / "xvector.scp"), read_vectors(pairs.path / "spk_xvector.scp")
     np.testing.assert_allclose(each["s1-a"], known["s2-00"], atol=1e-5)
     np.testing.assert_array_equal(each["s1-a"], each["s0-a"])

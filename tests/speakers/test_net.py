@@ -56,7 +56,10 @@ def test_vectors_are_speechbrains(golden: dict[str, np.ndarray], net: XVector, n
 
 
 def test_a_batch_is_its_singles_whatever_stands_in_the_padding(golden: dict[str, np.ndarray], net: XVector) -> None:
-    waves = [wave(golden, 0), wave(golden, 1), wave(golden, 0)[3000:3500]]  # the last one: 4 frames, the fewest
+    loud_at_its_end = 1e-5 * torch.sin(torch.arange(11 * 160 + 159.0))  # nearest to a frame behind its own last one
+    loud_at_its_end[-1] = 0.9
+    fewest_frames = wave(golden, 0)[3000:3500]  # 4 of them
+    waves = [wave(golden, 0), wave(golden, 1), loud_at_its_end, fewest_frames]
     lens = torch.tensor([len(w) for w in waves])
     padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
     padded += torch.where(torch.arange(padded.size(1)) >= lens[:, None], 0.5, 0.0)
