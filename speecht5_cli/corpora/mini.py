@@ -6,20 +6,21 @@ is repeatable to the byte. No set shares a sentence with another, except those m
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
 from speecht5_cli.corpora.mini_plan import Clip, MiniPlan, MiniSizes, Spoken, clip_id, make_plan
-from speecht5_cli.corpora.mini_speech import NoisyClip, clean_path, draw_noisy, make_clean, make_noisy, noisy_path
+from speecht5_cli.corpora.mini_speech import clip_path, speak_all
 from speecht5_cli.corpora.mini_voices import VOICES
+from speecht5_cli.corpora.noisy import NoisyCopy, draw_noisy, make_noisy, noisy_utterances
 from speecht5_cli.corpora.parts import chosen_parts
-from speecht5_cli.data.noise import NOISE_KINDS
 from speecht5_cli.data.tables import write_lines
 from speecht5_cli.data.utterance import Utterance
 from speecht5_cli.data.writer import DataDirReport, write_data_dir
 
 TEXT = "text"  # the part, and its folder, that holds sentences which are only written
-_SNRS_DB = {"train": (0, 5, 10, 15), "dev": (0, 5, 10), "test": (0, 5, 10)}
+_CLEAN, _NOISY = "wav", "noisy"  # folders of the corpus
 _SPLITS = {"train": "train", "dev": "dev", "test": "test_seen"}  # of a task -> of the corpus
 _LICENCE_NOTE = """\
 The sentences, the noise and the choice of voices are part of the speecht5 toolkit and carry its licence. The speech was
@@ -69,11 +70,11 @@ def prepare(
         voices_per_sentence=voices_per_sentence,
     )
     plan = make_plan(sizes, seed)
-    noisy = _noisy_sets(plan, n_se_test, seed)
+    noisy = _noisy_sets(source / _CLEAN, plan, n_se_test, seed)
     sets = _sets(source, plan, noisy)
     chosen = chosen_parts(parts, [*sets, TEXT])
-    mark = make_clean(source, plan.clips(), seed=seed, nj=nj)
-    make_noisy(source, noisy, clean_mark=mark, seed=seed, nj=nj)
+    mark = speak_all(source / _CLEAN, plan.clips(), seed=seed, nj=nj)
+    make_noisy(source / _NOISY, noisy, clean_mark=mark, seed=seed, nj=nj)
     _write_tables(source, plan)
     if TEXT in chosen:
         write_lines(out / TEXT / "train.txt", (sentence.en for sentence in plan.written["text"]))
@@ -85,19 +86,13 @@ def prepare(
     ]
 
 
-def _noisy_sets(plan: MiniPlan, n_test: int, seed: int) -> dict[str, list[NoisyClip]]:
-    """One copy of a recording of each sentence; of the test's recordings one for each SNR."""
+def _noisy_sets(root: Path, plan: MiniPlan, n_test: int, seed: int) -> dict[str, list[NoisyCopy]]:
+    """Copies of one recording of each sentence."""
+    talkers = [_spoken(root, clip) for clip in plan.clips("train")]
     sets = {}
     for split, name in _SPLITS.items():
-        clips = [_one_clip(item) for item in plan.spoken[name]]
-        sets[f"se_{split}"] = draw_noisy(
-            clips[:n_test] if split == "test" else clips,
-            talkers=plan.clips("train"),
-            kinds=NOISE_KINDS,
-            snrs_db=_SNRS_DB[split],
-            every_snr=split == "test",
-            seed=seed,
-        )
+        clean = [_spoken(root, _one_clip(item)) for item in plan.spoken[name]]
+        sets[f"se_{split}"] = draw_noisy(clean[:n_test] if split == "test" else clean, talkers, split, seed=seed)
     return sets
 
 
@@ -107,59 +102,44 @@ def _one_clip(item: Spoken) -> Clip:
     return Clip(clip_id(voice, item.number), voice, item.sentence)
 
 
-def _sets(corpus: Path, plan: MiniPlan, noisy: Mapping[str, Sequence[NoisyClip]]) -> dict[str, Iterable[Utterance]]:
+def _sets(corpus: Path, plan: MiniPlan, noisy: Mapping[str, Sequence[NoisyCopy]]) -> dict[str, Iterable[Utterance]]:
     """Name of a data dir -> its utterances."""
+    root = corpus / _CLEAN
     sets: dict[str, Iterable[Utterance]] = {}
     for name in ("train", "dev", "test_seen", "test_unseen"):
-        sets[name] = _translated(corpus, plan.clips(name))
-    sets["pretrain"] = _speech_only(corpus, plan.clips("train", "pretrain"))
-    sets["pretrain_dev"] = _speech_only(corpus, plan.clips("pretrain_dev"))
+        sets[name] = _translated(root, plan.clips(name))
+    sets["pretrain"] = _speech_only(root, plan.clips("train", "pretrain"))
+    sets["pretrain_dev"] = _speech_only(root, plan.clips("pretrain_dev"))
     for split, name in _SPLITS.items():
-        sets[f"vc_{split}"] = _pairs(corpus, plan.spoken[name])
-    for name, clips in noisy.items():
-        sets[name] = _noisy(corpus, name, clips)
+        sets[f"vc_{split}"] = _pairs(root, plan.spoken[name])
+    for name, copies in noisy.items():
+        sets[name] = noisy_utterances(corpus / _NOISY, name, copies)
     for split, name in _SPLITS.items():
-        sets[f"sid_{split}"] = _speech_only(corpus, plan.clips(name))
+        sets[f"sid_{split}"] = _speech_only(root, plan.clips(name))
     return sets
 
 
-def _translated(corpus: Path, clips: Sequence[Clip]) -> Iterator[Utterance]:
+def _spoken(root: Path, clip: Clip) -> Utterance:
+    return Utterance(clip.id, clip.voice.id, str(clip_path(root, clip)), clip.sentence.en)
+
+
+def _translated(root: Path, clips: Sequence[Clip]) -> Iterator[Utterance]:
     for clip in clips:
-        translations = {"text.de": clip.sentence.de, "text.fr": clip.sentence.fr}
-        audio = str(clean_path(corpus, clip))
-        yield Utterance(clip.id, clip.voice.id, audio, clip.sentence.en, tables=translations)
+        yield replace(_spoken(root, clip), tables={"text.de": clip.sentence.de, "text.fr": clip.sentence.fr})
 
 
-def _speech_only(corpus: Path, clips: Sequence[Clip]) -> Iterator[Utterance]:
+def _speech_only(root: Path, clips: Sequence[Clip]) -> Iterator[Utterance]:
     for clip in clips:
-        yield Utterance(clip.id, clip.voice.id, str(clean_path(corpus, clip)))
+        yield replace(_spoken(root, clip), text=None)
 
 
-def _pairs(corpus: Path, items: Sequence[Spoken]) -> Iterator[Utterance]:
+def _pairs(root: Path, items: Sequence[Spoken]) -> Iterator[Utterance]:
     """Every ordered pair of voices that speak the same sentence."""
     for item in items:
         for voice, target in permutations(item.voices, 2):
-            said = Clip(clip_id(voice, item.number), voice, item.sentence)
-            wanted = Clip(clip_id(target, item.number), target, item.sentence)
-            yield Utterance(
-                f"{voice.id}-{target.id}-{item.number:05d}",
-                voice.id,
-                str(clean_path(corpus, said)),
-                item.sentence.en,
-                tables={"target.scp": str(clean_path(corpus, wanted)), "utt2tgtspk": target.id},
-            )
-
-
-def _noisy(corpus: Path, name: str, clips: Sequence[NoisyClip]) -> Iterator[Utterance]:
-    for clip in clips:
-        tables = {
-            "target.scp": str(clean_path(corpus, clip.clean)),
-            "utt2tgtspk": clip.clean.voice.id,
-            "utt2snr": str(clip.snr_db),
-            "utt2noise": clip.kind,
-        }
-        audio = str(noisy_path(corpus, name, clip))
-        yield Utterance(clip.id, clip.clean.voice.id, audio, clip.clean.sentence.en, tables=tables)
+            said, wanted = (Clip(clip_id(one, item.number), one, item.sentence) for one in (voice, target))
+            tables = {"target.scp": str(clip_path(root, wanted)), "utt2tgtspk": target.id}
+            yield replace(_spoken(root, said), id=f"{voice.id}-{target.id}-{item.number:05d}", tables=tables)
 
 
 def _write_tables(corpus: Path, plan: MiniPlan) -> None:

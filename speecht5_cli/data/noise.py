@@ -1,6 +1,7 @@
-"""Generated noise, mixing at a signal-to-noise ratio, and joining of waves. All waves are mono float32 at 16 kHz.
+"""Generated noise, mixing at a signal-to-noise ratio, levelling and joining of waves.
 
-Everything random comes from the generator that is handed in, so the same seed makes the same sound.
+All waves are mono float32 at 16 kHz. Everything random comes from the generator that is handed in, so the same seed
+makes the same sound.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from speecht5_cli.errors import DataError
 
 NOISE_KINDS = ("white", "pink", "hum", "babble")
 N_TALKERS = 5  # of babble
+LEVEL = 0.05  # root mean square of levelled speech: leaves room for noise of the same power
 _HUM_HZ = (50.0, 60.0)
 _HUM_PARTIALS = 20
 _LOWEST_HZ = 20.0  # pink noise is flat below
@@ -77,6 +79,11 @@ def joined(waves: Sequence[np.ndarray], gaps_s: Sequence[float]) -> np.ndarray:
     for wave, gap_s in zip(waves[1:], gaps_s, strict=True):
         pieces += [np.zeros(round(gap_s * SAMPLE_RATE), np.float32), wave]
     return np.concatenate(pieces)
+
+
+def levelled(wave: np.ndarray) -> np.ndarray:
+    """The wave with a root mean square of LEVEL; silence stays as it is."""
+    return np.float32(LEVEL) * _with_power_1(wave)
 
 
 def named_rng(seed: int, name: str) -> np.random.Generator:
