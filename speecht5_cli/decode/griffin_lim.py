@@ -53,12 +53,15 @@ def check_log_mel(log_mel: np.ndarray, settings: LogMelSettings) -> None:
 
 def _unfiltered(mels: np.ndarray, bank: np.ndarray) -> np.ndarray:
     """(L, mels) magnitudes behind the filters (mels, bins) -> (L, bins), float32, such that filtering gives them."""
-    spread = bank / bank.sum(axis=1, keepdims=True)  # each filter's value, shared out over its bins
-    magnitudes = mels @ spread / np.maximum(spread.sum(axis=0), np.float32(_TINY))
-    wanted = mels @ bank
+    from scipy.sparse import csr_array
+
+    filters, spread = csr_array(bank), csr_array((bank / bank.sum(axis=1, keepdims=True)).T)  # two filters a bin
+    columns = np.ascontiguousarray(mels.T)  # (mels, L)
+    magnitudes = spread @ columns / np.maximum(spread.sum(axis=1), np.float32(_TINY))[:, None]  # (bins, L)
+    wanted = filters.T @ columns
     for _ in range(_FILTER_ROUNDS):
-        magnitudes *= wanted / np.maximum(magnitudes @ bank.T @ bank, np.float32(_TINY))
-    return magnitudes
+        magnitudes *= wanted / np.maximum(filters.T @ (filters @ magnitudes), np.float32(_TINY))
+    return np.ascontiguousarray(magnitudes.T)
 
 
 class _Frames:
