@@ -15,14 +15,13 @@ from speecht5_cli.corpora.espeak import Espeak, SpeakingStyle, espeak_version
 from speecht5_cli.corpora.mini_plan import Clip
 from speecht5_cli.corpora.sound_folder import mark_of, sound_folder
 from speecht5_cli.data.audio import SAMPLE_RATE, resampled, write_audio
-from speecht5_cli.data.noise import LEVEL, levelled, named_rng, white_noise
+from speecht5_cli.data.noise import FLOOR, LEVEL, levelled, named_rng, white_noise
 from speecht5_cli.workers import map_shards
 
 _FRAME_S = 0.01
 _SILENCE_DB = -40.0  # below the loudest frame
 _MARGIN_S = 0.08  # of silence at each end
 _LEVEL_SPREAD_DB = 2.0
-_FLOOR = 3e-4  # of white noise: a room is never digitally silent
 _RATE_SPREAD = 0.08  # of the voice's own rate
 _PITCH_SPREAD = 5  # of espeak-ng's hundred steps
 
@@ -63,7 +62,7 @@ def spoken(espeak: Espeak, clip: Clip, seed: int) -> np.ndarray:
     style = varied(clip.voice.style, rng)
     wave = framed(resampled(espeak.speak(clip.sentence.en, style), espeak.rate))
     wave = levelled(wave) * np.float32(10 ** (rng.uniform(-_LEVEL_SPREAD_DB, _LEVEL_SPREAD_DB) / 20))
-    return wave + np.float32(_FLOOR) * white_noise(len(wave), rng)
+    return wave + np.float32(FLOOR) * white_noise(len(wave), rng)
 
 
 def varied(style: SpeakingStyle, rng: np.random.Generator) -> SpeakingStyle:
@@ -85,6 +84,6 @@ def framed(wave: np.ndarray) -> np.ndarray:
 
 def _mark(clips: Sequence[Clip], version: str, seed: int) -> str:
     """A hash of all that the sound of the clips depends on."""
-    settings = [LEVEL, _SILENCE_DB, _MARGIN_S, _LEVEL_SPREAD_DB, _FLOOR, _RATE_SPREAD, _PITCH_SPREAD]
+    settings = [LEVEL, _SILENCE_DB, _MARGIN_S, _LEVEL_SPREAD_DB, FLOOR, _RATE_SPREAD, _PITCH_SPREAD]
     said = [(clip.id, asdict(clip.voice.style), clip.sentence.en) for clip in clips]
     return mark_of(version, seed, settings, said)

@@ -14,6 +14,7 @@ from speecht5_cli.errors import DataError
 NOISE_KINDS = ("white", "pink", "hum", "babble")
 N_TALKERS = 5  # of babble
 LEVEL = 0.05  # root mean square of levelled speech: leaves room for noise of the same power
+FLOOR = 3e-4  # root mean square of faint noise for generated speech: a room is never digitally silent
 _HUM_HZ = (50.0, 60.0)
 _HUM_PARTIALS = 20
 _LOWEST_HZ = 20.0  # pink noise is flat below
@@ -48,7 +49,7 @@ def babble(n_samples: int, rng: np.random.Generator, talkers: Sequence[np.ndarra
     """(n_samples,) of several talkers at once, equally loud; each is repeated from a random place on."""
     if not talkers:
         raise DataError("babble is made of speech, and there is none to make it of")
-    voices = [_repeated(_with_power_1(talker), n_samples, rng) for talker in talkers]
+    voices = [repeated(_with_power_1(talker), n_samples, rng) for talker in talkers]
     return _with_power_1(np.sum(voices, axis=0))
 
 
@@ -91,7 +92,8 @@ def named_rng(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, *name.encode()])
 
 
-def _repeated(wave: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndarray:
+def repeated(wave: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndarray:
+    """(n_samples,) of the wave from a random place on, over and over."""
     return np.resize(np.roll(wave, -int(rng.integers(len(wave)))), n_samples)
 
 

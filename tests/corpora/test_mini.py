@@ -8,6 +8,7 @@ import pytest
 from speecht5_cli.corpora.mini import prepare
 from speecht5_cli.data.audio import SAMPLE_RATE, read_audio
 from speecht5_cli.data.datadir import DataDir
+from speecht5_cli.data.validate import validate
 from speecht5_cli.errors import UsageError
 
 pytest.importorskip("espeakng_loader")
@@ -53,6 +54,12 @@ def test_sizes(made: Path) -> None:
     sizes = {name: len(data(made, name).utterances) for name in ("train", "test_unseen", "pretrain", "vc_test")}
     assert sizes == {"train": 16, "test_unseen": 4, "pretrain": 20, "vc_test": 8}
     assert len((made / "data/text/train.txt").read_text().splitlines()) == 30
+
+
+def test_all_sets_are_valid(made: Path) -> None:
+    for folder in (made / "data").iterdir():
+        if folder.name != "text":
+            assert validate(folder) == [], folder
 
 
 def test_nothing_is_rejected_and_clips_are_usable(made: Path) -> None:
