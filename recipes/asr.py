@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from speecht5_cli.data.assets import Assets
+from speecht5_cli.data.assets import Assets, Source
 from speecht5_cli.data.batch import Batch
 from speecht5_cli.data.corruption import SpanMask
 from speecht5_cli.data.datadir import DataDir
@@ -55,7 +55,7 @@ class Asr:
     def streams(self, cfg: Any) -> tuple[Stream, ...]:
         return (Stream("speech", inputs=("wav.scp",), targets=("text",)),)
 
-    def assets(self, cfg: Any) -> dict[str, Path | None]:
+    def assets(self, cfg: Any) -> dict[str, Source]:
         folder = cfg.task.vocabulary
         return dict(vocabulary_files(folder)) if folder else {VOCAB_FILE: None}
 
@@ -74,7 +74,7 @@ class Asr:
 
     def collate(self, examples: list[dict[str, Any]], cfg: Any, rng: np.random.Generator | None) -> Batch:
         tensors = speech_in(
-            examples,
+            [example["wav"] for example in examples],
             time_mask=cfg.task.time_mask,
             channel_mask=cfg.task.channel_mask,
             channels=cfg.model.d_model,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from speecht5_cli.data.assets import Assets
+from speecht5_cli.data.assets import Assets, Source
 from speecht5_cli.data.batch import Batch, lens, padded
 from speecht5_cli.data.corruption import SpanMask, TextNoise, infilled, span_mask
-from speecht5_cli.data.examples import crops, long_enough
+from speecht5_cli.data.examples import crops, long_enough, speech_out
 from speecht5_cli.data.features import log_mel
 from speecht5_cli.data.frames import n_unit_frames
 from speecht5_cli.data.rows import Row
@@ -73,8 +73,8 @@ class Pretrain:
         text = Stream("text", inputs=("text",), cost="tokens")
         return (speech,) * cfg.task.speech + (text,) * cfg.task.text
 
-    def assets(self, cfg: Any) -> dict[str, Path | None]:
-        files: dict[str, Path | None] = dict(vocabulary_files(cfg.task.vocabulary))
+    def assets(self, cfg: Any) -> dict[str, Source]:
+        files: dict[str, Source] = dict(vocabulary_files(cfg.task.vocabulary))
         if cfg.task.speech:
             files[UNIT_INFO] = _same_units([*cfg.data.train, *cfg.data.dev], cfg.task.units)
         return files
@@ -135,17 +135,14 @@ class Pretrain:
 
         waves, mels, units = crops(examples, longest=cfg.task.longest_samples, rng=rng)
         mask = span_mask(np.array([len(row) for row in units]), cfg.task.mask, rng or np.random.default_rng(0))
-        even = [mel[: len(mel) - len(mel) % cfg.model.reduction] for mel in mels]
         tensors = {
             "wav": padded(waves),
             "wav_lens": lens(waves),
             "units": padded(units),
             "mask": torch.from_numpy(mask) if mask is not None else torch.zeros(len(units), len(units[0])).bool(),
-            "mel": padded(even),
-            "mel_lens": lens(even),
-            "xvector": padded([example["xvector"] for example in examples]),
         }
-        n_masked, n_frames, n_mels = int(tensors["mask"].sum()), sum(map(len, units)), sum(map(len, even))
+        tensors |= speech_out(mels, [example["xvector"] for example in examples], reduction=cfg.model.reduction)
+        n_masked, n_frames, n_mels = int(tensors["mask"].sum()), sum(map(len, units)), int(tensors["mel_lens"].sum())
         weights = {
             "units": float(n_masked),
             "features": float(n_frames),
@@ -161,10 +158,9 @@ class Pretrain:
         )
 
     def _speech_loss(self, model: SpeechT5, batch: Batch, cfg: Any, step: int) -> Loss:
-        from speecht5_cli.losses.speech import mel_l1, stop_cross_entropy
+        from speecht5_cli.losses.speech import spectrogram_terms
         from speecht5_cli.losses.terms import Loss, Term
         from speecht5_cli.losses.units import unit_cross_entropy
-        from speecht5_cli.models.prenets import padding_mask
 
         mask, units, mel, mel_lens = batch["mask"], batch["units"], batch["mel"], batch["mel_lens"]
         encoded = model.encode_speech(batch["wav"], batch["wav_lens"], mask=mask, n_frames=units.size(1))
@@ -174,9 +170,7 @@ class Pretrain:
         terms["features"] = Term(encoded.energy / cfg.model.conv_channels, cfg.task.feature_penalty)
         mixed, stats = self._mixed(model, encoded, cfg, step, terms, "speech_diversity")
         spoken = model.decode_speech(mel, mel_lens, mixed, batch["xvector"])
-        pad = padding_mask(mel_lens, mel.size(1))
-        terms["l1"] = Term(mel_l1(spoken.before, mel, pad) + mel_l1(spoken.after, mel, pad))
-        terms["stop"] = Term(stop_cross_entropy(spoken.stop_logits, mel_lens, pad))
+        terms |= spectrogram_terms(spoken, mel, mel_lens)
         open_loss, open_correct = unit_cross_entropy(model.unit_logits(encoded.states[seen]).detach(), units[seen])
         stats |= {
             "units_accuracy": (correct, hidden.sum()),

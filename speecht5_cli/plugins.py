@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from speecht5_cli.data.assets import Assets
+    from speecht5_cli.data.assets import Assets, Source
     from speecht5_cli.data.batch import Batch
     from speecht5_cli.data.rows import Row
     from speecht5_cli.losses.terms import Loss
@@ -88,11 +88,8 @@ class TaskPlugin(Protocol):
     def streams(self, cfg: Any) -> tuple[Stream, ...]:
         """What examples are made of. With several streams every update sees them one to one."""
 
-    def assets(self, cfg: Any) -> dict[str, Path | None]:
-        """Files that the model cannot live without: name in the model folder -> where it lies now.
-
-        None means that the initial model brings it.
-        """
+    def assets(self, cfg: Any) -> "dict[str, Source]":
+        """Files that the model cannot live without: name in the model folder -> where it comes from."""
 
     def build(self, cfg: Any, assets: "Assets") -> "nn.Module":
         """The model, from the shared core's parts; `assets` gives the files above."""

@@ -22,6 +22,9 @@ Overrides = typer.Argument(
     None, metavar="[key=value]...", help="Settings that win over the file, such as optim.lr=1e-4."
 )
 Exp = typer.Option(..., "--exp", metavar="DIR", help="Experiment folder; the same command again resumes it.")
+Variant = typer.Option(
+    None, "--variant", metavar="FILE", help="YAML with blocks named after tasks; this task's block wins over CONFIG."
+)
 Ngpu = typer.Option(1, "--ngpu", help="Processes to train with, through torchrun.")
 
 
@@ -34,10 +37,11 @@ def pretrain(
     config: Path = Config,
     overrides: list[str] = Overrides,
     exp: Path = Exp,
+    variant: Path = Variant,
     init: str = typer.Option("none", "--init", metavar="MODEL", help="Model to start from, or none."),
     ngpu: int = Ngpu,
 ) -> None:
-    _train(PRETRAIN, config, overrides, exp, init, ngpu)
+    _train(PRETRAIN, config, variant, overrides, exp, init, ngpu)
 
 
 def finetune(
@@ -45,6 +49,7 @@ def finetune(
     overrides: list[str] = Overrides,
     task: str = typer.Option(..., "--task", metavar="TASK", help="See `speecht5 tasks`."),
     exp: Path = Exp,
+    variant: Path = Variant,
     init: str = typer.Option("none", "--init", metavar="MODEL", help="Experiment or model to start from, or none."),
     ngpu: int = Ngpu,
     overfit: int = typer.Option(
@@ -53,14 +58,22 @@ def finetune(
 ) -> None:
     if task == PRETRAIN:
         raise UsageError("pre-training has a command of its own: speecht5 pretrain")
-    _train(task, config, overrides, exp, init, ngpu, overfit)
+    _train(task, config, variant, overrides, exp, init, ngpu, overfit)
 
 
 def _train(
-    task: str, config: Path, overrides: list[str] | None, exp: Path, init: str, ngpu: int, overfit: int = 0
+    task: str,
+    config: Path,
+    variant: Path | None,
+    overrides: list[str] | None,
+    exp: Path,
+    init: str,
+    ngpu: int,
+    overfit: int = 0,
 ) -> None:
     plugin = load_task(task)
-    tree = with_sets(merged(read_yaml(config), parse_overrides(overrides or [])), task)
+    tree = merged(read_yaml(config), read_yaml(variant).get(task) or {}) if variant else read_yaml(config)
+    tree = with_sets(merged(tree, parse_overrides(overrides or [])), task)
     start = None if init == "none" else Path(init)
     cfg = configured(plugin, tree, start, str(config))  # refuses a wrong configuration before torch is loaded
     if overfit:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from speecht5_cli.errors import CheckpointError
 
 T = TypeVar("T")
+# Where an asset comes from: a file or folder, a function that writes it to a path, or (None) the initial model.
+Source = Path | Callable[[Path], object] | None
 
 
 class Assets:
@@ -18,20 +20,22 @@ class Assets:
         self._read: dict[tuple[str, Any], Any] = {}
 
     @classmethod
-    def gather(cls, files: Mapping[str, Path | None], folder: Path, *, initial: "Assets | None" = None) -> "Assets":
-        """Copy the files into `folder` under their names; those without a path are the initial model's.
+    def gather(cls, files: "Mapping[str, Source]", folder: Path, *, initial: "Assets | None" = None) -> "Assets":
+        """Put the files under their names into `folder`: copied, written by a function, or the initial model's (None).
 
-        Raises CheckpointError when neither side has a file.
+        Raises CheckpointError when a file is to come from the initial model and there is none.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, given in files.items():
-            source = given
-            if source is None:
-                if initial is None or name not in initial:
-                    raise CheckpointError(f"'{name}' is not given, and there is no initial model to take it from")
-                source = initial.path(name)
-            if source.resolve() != (folder / name).resolve():
-                shutil.copyfile(source, folder / name)
+        for name, source in files.items():
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if callable(source):
+                source(place)
+                continue
+            if source is None and (initial is None or name not in initial):
+                raise CheckpointError(f"'{name}' is not given, and there is no initial model to take it from")
+            found = initial.path(name) if source is None and initial else source
+            if found and found.resolve() != place.resolve():
+                (shutil.copytree if found.is_dir() else shutil.copyfile)(found, place)
         return cls(folder)
 
     def __contains__(self, name: str) -> bool:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speecht5_cli.data.batch import lens, padded
+from speecht5_cli.data.assets import Assets
+from speecht5_cli.data.batch import Batch, lens, padded
 from speecht5_cli.data.corruption import SpanMask, span_mask
 from speecht5_cli.data.frames import UNIT_HOP_SAMPLES, n_unit_frames
+from speecht5_cli.data.rows import Row
+from speecht5_cli.data.speaker_vectors import normalised, read_vector
 from speecht5_cli.data.vocabulary import Vocabulary
+from speecht5_cli.data.voices import VOICES, default_voice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +30,7 @@ def long_enough(wave: np.ndarray) -> np.ndarray:
 
 
 def speech_in(
-    examples: Sequence[Example],
+    waves: Sequence[np.ndarray],
     *,
     time_mask: SpanMask,
     channel_mask: SpanMask,
@@ -36,7 +40,6 @@ def speech_in(
     """wav, wav_lens and, where there is a generator, mask and channel_mask."""
     import torch
 
-    waves = [example["wav"] for example in examples]
     tensors = {"wav": padded(waves), "wav_lens": lens(waves)}
     if rng is not None:
         frames = np.array([n_unit_frames(len(wave)) for wave in waves])
@@ -80,3 +83,60 @@ def crops(
         units.append(example["units"][first_unit : first_unit + round(size / UNIT_HOP_SAMPLES)])
     n_frames = min(n_unit_frames(size), *map(len, units))
     return waves, mels, [row[:n_frames] for row in units]
+
+
+def speech_out(mels: Sequence[np.ndarray], xvectors: Sequence[np.ndarray], *, reduction: int) -> "dict[str, Tensor]":
+    """mel, mel_lens and xvector; each mel (L, M) is cut to whole decoder steps."""
+    whole = [mel[: len(mel) - len(mel) % reduction] for mel in mels]
+    return {"mel": padded(whole), "mel_lens": lens(whole), "xvector": padded(xvectors)}
+
+
+def speaking_weights(tensors: "dict[str, Tensor]", source_lens: "Tensor", *, reduction: int) -> dict[str, float]:
+    """What the terms of a task that speaks are divided by: valid frames, and cells of the attention map."""
+    frames, steps = tensors["mel_lens"], tensors["mel_lens"] // reduction
+    return {"l1": float(frames.sum()), "stop": float(frames.sum()), "guided": float((steps * source_lens).sum())}
+
+
+def voice_of(row: Row, assets: Assets, *, dim: int) -> np.ndarray:
+    """The voice (dim,) that an utterance asks for, or the model's default one.
+
+    Raises DataError when there is neither, or when its size is another than the model's.
+    """
+    if "xvector.scp" in row:
+        return normalised(read_vector(row["xvector.scp"]), where=f"utterance {row.id}: xvector.scp", dim=dim)
+    voice = assets.read(VOICES, default_voice) if VOICES in assets else default_voice(assets.folder / VOICES)
+    return normalised(voice, where=f"{assets.folder / VOICES}: the default voice", dim=dim)
+
+
+def in_pieces(pieces: Sequence[Sequence[np.ndarray]]) -> "tuple[list[np.ndarray], Tensor]":
+    """The pieces of all examples in a row, and the number of the example that owns each (P,)."""
+    import torch
+
+    owners = [number for number, some in enumerate(pieces) for _ in some]
+    return [piece for some in pieces for piece in some], torch.tensor(owners)
+
+
+def speech_to_speech(
+    examples: Sequence[Example],
+    model: Any,
+    *,
+    time_mask: SpanMask,
+    channel_mask: SpanMask,
+    rng: np.random.Generator | None,
+) -> Batch:
+    """Speech that goes in as `pieces` with `owners`, a voice, and, in training, the speech that should come out.
+
+    `model` is the model's configuration: its widths are needed.
+    """
+    pieces, owners = in_pieces([example["pieces"] for example in examples])
+    voices = [example["xvector"] for example in examples]
+    tensors = speech_in(pieces, time_mask=time_mask, channel_mask=channel_mask, channels=model.d_model, rng=rng)
+    tensors |= {"owners": owners, "xvector": padded(voices)}
+    weights: dict[str, float] = {}
+    if "mel" in examples[0]:
+        import torch
+
+        tensors |= speech_out([example["mel"] for example in examples], voices, reduction=model.reduction)
+        frames = torch.tensor([n_unit_frames(len(piece)) for piece in pieces])
+        weights = speaking_weights(tensors, frames, reduction=model.reduction)
+    return Batch([example["id"] for example in examples], tensors, weights)

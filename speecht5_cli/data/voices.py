@@ -1,6 +1,9 @@
-"""Voices: speaker vectors with a name, ready to be spoken with; `voices/<name>.npy` in a model folder."""
+"""Voices: speaker vectors with a name, ready to be spoken with; `assets/voices/<name>.npy` in a model folder.
 
-from collections.abc import Mapping
+A model that was trained to speak brings the voices it was trained on, and one named `default`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -23,7 +26,9 @@ from speecht5_cli.data.speaker_vectors import (
 from speecht5_cli.errors import DataError
 from speecht5_cli.files import atomic_write
 
-FOLDER = "voices"  # of a model folder
+VOICES = "voices"  # the asset
+FOLDER = f"assets/{VOICES}"  # of a model folder
+DEFAULT = "default"
 
 
 def voices_of(model: Path) -> dict[str, Path]:
@@ -87,3 +92,38 @@ def give_voices(data: DataDir, vectors: Mapping[str, np.ndarray], *, side: Side 
     write_vectors(data.path, BY_UTTERANCE, chosen)
     write_vectors(data.path, BY_SPEAKER, speaker_means(chosen, utt2spk))
     return len(chosen)
+
+
+def voices_from(dirs: Iterable[Path], *, default: str | None = None) -> Callable[[Path], None]:
+    """A function that stores the speakers of data dirs as voices in a folder, and `default`: one of them, or the mean.
+
+    Raises DataError when a dir has no speaker vectors, or none of that name.
+    """
+    voices: Vectors = {}
+    for folder in dirs:
+        voices |= read_vectors(folder / f"{BY_SPEAKER}.scp")
+    if default is not None and default not in voices:
+        near = get_close_matches(default, voices, 1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are {len(voices)} speakers"
+        raise DataError(f"no voice '{default}' among the speakers of the training data; {hint}")
+    mean = np.mean([voices[name] for name in sorted(voices)], axis=0)
+    chosen = normalised(mean, where="the mean of all voices") if default is None else voices[default]
+
+    def write(out: Path) -> None:
+        out.mkdir(exist_ok=True)
+        for name, vector in {**voices, DEFAULT: chosen}.items():
+            with atomic_write(out / f"{name}.npy", "wb") as file:
+                np.save(file, vector.astype(np.float32), allow_pickle=False)
+
+    return write
+
+
+def default_voice(folder: Path) -> np.ndarray:
+    """The (dim,) vector of the asset `voices` to speak with where none is named. Raises DataError without one."""
+    file = folder / f"{DEFAULT}.npy"
+    if not file.exists():
+        raise DataError(
+            f"{folder}: no default voice, and none is given; add xvector.scp to the data dir (`speecht5 speakers "
+            "embed`), or name a voice (`speecht5 speakers import`)"
+        )
+    return read_vector(file)

@@ -22,3 +22,17 @@ class TextSearch:
             raise ValueError(f"beam must be at least 1, got {self.beam}")
         if not 0 <= self.ctc_weight <= 1:
             raise ValueError(f"ctc_weight must be between 0 and 1, got {self.ctc_weight}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechGeneration:
+    """How speech is generated. Ratios are decoder steps for an encoder position, times the reduction factor."""
+
+    threshold: float = 0.5  # of the stop probability
+    min_ratio: float = 0.0
+    max_ratio: float = 20.0  # the limit of length; hyp.jsonl says when it ended an utterance
+    seed: int = 0  # with the utterance's id, of the pre-net's dropout: the same output whatever the batch
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_ratio <= self.max_ratio:
+            raise ValueError(f"min_ratio {self.min_ratio} must be at least 0 and not above max_ratio {self.max_ratio}")

@@ -23,7 +23,7 @@ def perplexity(use: Tensor) -> Tensor:
 
 
 def diversity(use: Tensor, formula: Literal["perplexity", "paper"] = "perplexity") -> Tensor:
-    """perplexity: (G E - perplexity) / (G E), as the original code. paper: sum of p log p over the number of entries."""
+    """perplexity: (G E - perplexity) / (G E), as the original code. paper: sum of p log p over the entries' number."""
     if formula == "paper":
         return (use * (use + 1e-7).log()).sum() / use.numel()
     return (use.numel() - perplexity(use)) / use.numel()

@@ -1,11 +1,20 @@
-"""Distance of predicted from true log-mel, and when to stop.
+"""Distance of predicted from true log-mel, and when to stop: what every task that speaks is trained on.
 
 B batch   L mel frames   M mels   pad masks True where padded
 """
 
+from collections.abc import Mapping
+from typing import Protocol
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
+
+from speecht5_cli.losses.guided import guided_attention
+from speecht5_cli.losses.terms import Loss, Term
+from speecht5_cli.models.postnets import Spoken
+from speecht5_cli.models.prenets import padding_mask
+from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 
 STOP_WEIGHT = 5.0  # of the one frame that ends an utterance against the many that do not
 
@@ -27,3 +36,49 @@ def stop_cross_entropy(logits: Tensor, lens: Tensor, pad: Tensor) -> Tensor:
     weight = torch.tensor(STOP_WEIGHT, device=logits.device)
     losses = binary_cross_entropy_with_logits(logits.float(), labels, pos_weight=weight, reduction="none")
     return losses.masked_fill(pad, 0.0).sum()
+
+
+def spectrogram_terms(spoken: Spoken, mel: Tensor, lens: Tensor) -> dict[str, Term]:
+    """mel (B, L, M) of whole decoder steps, lens (B,) -> "l1" (before and after the post-net) and "stop".
+
+    Both are sums over valid frames.
+    """
+    pad = padding_mask(lens, mel.size(1))
+    return {
+        "l1": Term(mel_l1(spoken.before, mel, pad) + mel_l1(spoken.after, mel, pad)),
+        "stop": Term(stop_cross_entropy(spoken.stop_logits, lens, pad)),
+    }
+
+
+class Guidance(Protocol):
+    """The settings of guided attention."""
+
+    guided: float  # weight; 0: none
+    sigma: float
+
+
+def speech_to_speech_loss(model: SpeechT5, batch: Mapping[str, Tensor], guidance: Guidance, *, frozen: bool) -> Loss:
+    """Terms for a batch of speech that goes in and speech that should come out (names as in data/batch.py).
+
+    `frozen` gives no gradient to the encoder.
+    """
+    encoded = model.encode_speech(
+        batch["wav"],
+        batch["wav_lens"],
+        mask=batch.get("mask"),
+        channel_mask=batch.get("channel_mask"),
+        frozen=frozen,
+    )
+    return speaking_loss(model, encoded, batch, guidance)
+
+
+def speaking_loss(model: SpeechT5, encoded: Encoded, batch: Mapping[str, Tensor], guidance: Guidance) -> Loss:
+    """Spectrogram terms and guided attention for what `encoded` should be spoken as."""
+    mel, lens = batch["mel"], batch["mel_lens"]
+    spoken = model.decode_speech(mel, lens, encoded, batch["xvector"], attention=guidance.guided > 0)
+    terms = spectrogram_terms(spoken, mel, lens)
+    if guidance.guided:
+        steps = lens.div(model.cfg.reduction, rounding_mode="floor")
+        distance = guided_attention(spoken.attention, steps, encoded.lens, sigma=guidance.sigma)
+        terms["guided"] = Term(distance, guidance.guided)
+    return Loss(terms)

@@ -1,0 +1,139 @@
+"""Speech enhancement (spec 4.8): clean speech from noisy speech, in the speaker's own voice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from speecht5_cli.data.assets import Assets, Source
+from speecht5_cli.data.audio import AudioRef, read_audio
+from speecht5_cli.data.batch import Batch
+from speecht5_cli.data.corruption import SpanMask
+from speecht5_cli.data.datadir import DataDir
+from speecht5_cli.data.examples import long_enough, speech_to_speech, voice_of
+from speecht5_cli.data.features import log_mel
+from speecht5_cli.data.frames import LOG_MEL_HOP_SAMPLES
+from speecht5_cli.data.noise import mixed, noise, repeated
+from speecht5_cli.data.rows import Row
+from speecht5_cli.data.silence import split_at_silence
+from speecht5_cli.decode.options import SpeechGeneration
+from speecht5_cli.models.config import ModelConfig, Parts
+from speecht5_cli.plugins import Hypothesis, Metric, Scores, Stream
+from speecht5_cli.score.speech import score_speech
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from speecht5_cli.losses.terms import Loss
+    from speecht5_cli.models.speecht5 import SpeechT5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixing:
+    """Noisy speech made while training, from the clean side of a pair."""
+
+    share: float = 0.0  # of the examples; the others are as the data dir has them
+    kinds: tuple[Literal["white", "pink", "hum"], ...] = ("white", "pink", "hum")  # of generated noise
+    noises: tuple[Path, ...] = ()  # data dirs of recorded noise, in place of the generated kinds
+    snr_db: tuple[float, float] = (0.0, 15.0)  # drawn evenly between
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeConfig:
+    """Never published: the authors say to train as for voice conversion; 100,000 updates of the paper."""
+
+    longest_s: float = 20.0  # enhanced in one go; longer speech is split at silences
+    length: Literal["stop", "input"] = "stop"  # input: as long as what came in, whatever the stop probability
+    mixing: Mixing = field(default_factory=Mixing)
+    freeze_encoder_steps: int = 0
+    time_mask: SpanMask = field(default_factory=lambda: SpanMask(prob=0.0, length=10, min_spans=2))
+    channel_mask: SpanMask = field(default_factory=lambda: SpanMask(prob=0.0, length=64))
+    guided: float = 1.0  # weight of guided attention
+    sigma: float = 0.4  # its width
+    decode: SpeechGeneration = field(default_factory=lambda: SpeechGeneration(max_ratio=10.0))
+
+
+class Se:
+    """Noisy speech -> clean speech."""
+
+    name = "se"
+    summary = "speech enhancement"
+    Config = SeConfig
+    Model = ModelConfig
+    metrics = (Metric("loss", "lower"),)
+    output: Literal["speech"] = "speech"
+
+    def streams(self, cfg: Any) -> tuple[Stream, ...]:
+        return (Stream("speech", inputs=("wav.scp", "xvector.scp"), targets=("target.scp",)),)
+
+    def assets(self, cfg: Any) -> dict[str, Source]:
+        return {}
+
+    def build(self, cfg: Any, assets: Assets) -> SpeechT5:
+        from speecht5_cli.models.speecht5 import SpeechT5
+
+        return SpeechT5(cfg.model, Parts(speech_in=True, speech_out=True))
+
+    def example(self, row: Row, cfg: Any, assets: Assets, rng: np.random.Generator | None) -> dict[str, Any]:
+        voice = voice_of(row, assets, dim=cfg.model.xvector_dim)
+        if "target.scp" not in row:
+            pieces = split_at_silence(row.audio(), cfg.task.longest_s)
+            return {"pieces": [long_enough(piece) for piece in pieces], "xvector": voice}
+        clean = row.audio("target.scp")
+        mix = rng is not None and rng.random() < cfg.task.mixing.share
+        noisy = made_noisy(clean, cfg.task.mixing, rng) if mix and rng else row.audio()
+        return {"pieces": [long_enough(noisy)], "xvector": voice, "mel": log_mel(clean)}
+
+    def collate(self, examples: list[dict[str, Any]], cfg: Any, rng: np.random.Generator | None) -> Batch:
+        return speech_to_speech(
+            examples, cfg.model, time_mask=cfg.task.time_mask, channel_mask=cfg.task.channel_mask, rng=rng
+        )
+
+    def loss(self, model: SpeechT5, batch: Batch, cfg: Any, step: int) -> Loss:
+        from speecht5_cli.losses.speech import speech_to_speech_loss
+
+        return speech_to_speech_loss(model, batch.tensors, cfg.task, frozen=step < cfg.task.freeze_encoder_steps)
+
+    def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
+        from speecht5_cli.decode.speech import speak
+
+        return speak(
+            model,
+            model.encode_speech(batch["wav"], batch["wav_lens"]),
+            batch["xvector"],
+            cfg.task.decode,
+            ids=batch.ids,
+            owners=batch["owners"],
+            n_steps=_steps_of(batch["wav_lens"], cfg.model.reduction) if cfg.task.length == "input" else None,
+        )
+
+    def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
+        return score_speech(hyp_dir, ref_dir, references="target.scp")
+
+
+def made_noisy(clean: np.ndarray, mixing: Mixing, rng: np.random.Generator) -> np.ndarray:
+    """The clean wave (n,) with noise at a random ratio."""
+    if mixing.noises:
+        recordings = recordings_of(mixing.noises)
+        sound = repeated(read_audio(recordings[rng.integers(len(recordings))]), len(clean), rng)
+    else:
+        sound = noise(str(rng.choice(mixing.kinds)), len(clean), rng)
+    return mixed(clean, sound, rng.uniform(*mixing.snr_db))
+
+
+@cache
+def recordings_of(dirs: tuple[Path, ...]) -> list[AudioRef]:
+    """All sounds of the data dirs, in the order of their names."""
+    return [ref for path in dirs for _, ref in sorted(DataDir(path).audio().items())]
+
+
+def _steps_of(lens: Tensor, reduction: int) -> Tensor:
+    """Samples (B,) -> decoder steps of as long a log-mel."""
+    return ((1 + lens // LOG_MEL_HOP_SAMPLES) // reduction).clamp(min=1)
+
+
+task = Se()

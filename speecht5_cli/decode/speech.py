@@ -1,0 +1,162 @@
+"""Log-mel spectrograms, step by step, for a batch of encoded utterances.
+
+B utterances   N of them still speaking   M mels   r frames of a step   H heads   T encoder positions   P pre-net units
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from speecht5_cli.decode.options import SpeechGeneration
+from speecht5_cli.models.prenets import padding_mask
+from speecht5_cli.models.speecht5 import Encoded, SpeechT5
+from speecht5_cli.plugins import Hypothesis
+
+SILENCE = -5.0  # log10 of the magnitude of a pause: inaudible, yet not below what vocoders have seen
+_DRAWN_AT_ONCE = 64  # steps of dropout drawn for an utterance in one go
+
+
+@dataclass
+class Generated:
+    """One utterance."""
+
+    mel: Tensor  # (L, M) behind the post-net
+    stop: Tensor  # (L,) probability that it ends here
+    stopped: Literal["threshold", "length"]
+    attention: Tensor | None  # (layers, H, L / r, T) where asked for
+
+
+@dataclass
+class _Speaking:
+    """What one utterance has said so far, a list item for each step."""
+
+    frames: list[Tensor] = field(default_factory=list)  # (r, M)
+    stop: list[Tensor] = field(default_factory=list)  # (r,)
+    attention: list[Tensor] = field(default_factory=list)  # (layers, H, T)
+    stopped: Literal["threshold", "length"] = "length"
+
+
+def generate(
+    model: SpeechT5,
+    encoded: Encoded,
+    xvector: Tensor | None,
+    options: SpeechGeneration,
+    *,
+    ids: Sequence[str],
+    n_steps: Tensor | None = None,
+    attention: bool = False,
+) -> list[Generated]:
+    """Speech for each utterance of `encoded` with the voices xvector (B, X).
+
+    The same whatever the batch: padding is exact, and dropout is seeded by utterance. `n_steps` (B,) fixes the lengths
+    instead of the stop probability.
+    """
+    reduction, lens = model.cfg.reduction, encoded.lens
+    most = (lens * options.max_ratio / reduction).long().clamp(min=1) if n_steps is None else n_steps
+    least = (lens * options.min_ratio / reduction).long() if n_steps is None else n_steps
+    cache = model.start(encoded)
+    dropout = PrenetDropout(model, options.seed, ids)
+    speaking = [_Speaking() for _ in ids]
+    active = torch.arange(len(ids), device=lens.device)
+    frame = encoded.states.new_zeros(len(ids), model.cfg.n_mels)
+    while len(active):
+        kept = dropout.kept(active.tolist(), cache.length)
+        voice = None if xvector is None else xvector[active]
+        frames, stop_logits, weights = model.next_speech(frame, cache, voice, kept=kept, attention=attention)
+        stop = stop_logits.float().sigmoid()  # (N, r)
+        told = _told_to_stop(stop, options.threshold, model.cfg.compat)
+        told &= cache.length >= least[active]
+        for row, utterance in enumerate(active.tolist()):
+            said = speaking[utterance]
+            said.frames.append(frames[row])
+            said.stop.append(stop[row])
+            if attention:
+                said.attention.append(torch.stack([layer[row] for layer in weights]))
+            if told[row] and n_steps is None:
+                said.stopped = "threshold"
+        going = (~(told | (cache.length >= most[active]))).nonzero()[:, 0]
+        frame, active = frames[going, -1], active[going]
+        if len(going) < len(told):
+            cache.keep(going, going)
+    return _refined(model, speaking)
+
+
+def _told_to_stop(stop: Tensor, threshold: float, compat: str) -> Tensor:
+    """(N, r) -> (N,): the original stops when any frame's probability is high enough, HF when their sum is."""
+    return (stop.sum(1) if compat == "hf" else stop.amax(1)) >= threshold
+
+
+def _refined(model: SpeechT5, speaking: list[_Speaking]) -> list[Generated]:
+    """The post-net, once over everything that was said."""
+    before = [torch.cat(said.frames) for said in speaking]
+    lens = torch.tensor([len(mel) for mel in before], device=before[0].device)
+    padded = torch.nn.utils.rnn.pad_sequence(before, batch_first=True)
+    after = model.speech_decoder_postnet.refine(padded, padding_mask(lens, padded.size(1)))
+    return [
+        Generated(
+            mel[: len(said.frames) * model.cfg.reduction],
+            torch.cat(said.stop),
+            said.stopped,
+            torch.stack(said.attention, dim=2) if said.attention else None,
+        )
+        for mel, said in zip(after, speaking)
+    ]
+
+
+class PrenetDropout:
+    """Which units of the speech decoder's pre-net stay, from a generator of each utterance's own."""
+
+    def __init__(self, model: SpeechT5, seed: int, ids: Sequence[str]) -> None:
+        self.rate, self.units = model.cfg.prenet_dropout, model.cfg.prenet_dim
+        self.device = model.speech_decoder_prenet.projection.weight.device
+        self.generators = [torch.Generator().manual_seed(seed * (1 << 32) + zlib.crc32(i.encode())) for i in ids]
+        self.blocks: list[Tensor] = [torch.empty(0)] * len(ids)
+
+    def kept(self, utterances: list[int], step: int) -> tuple[Tensor, Tensor] | None:
+        """For each of the two layers (N, 1, P), 1 where a unit stays at this step; None without dropout."""
+        if self.rate == 0:
+            return None
+        place = step % _DRAWN_AT_ONCE
+        if place == 0:
+            shape = (_DRAWN_AT_ONCE, 2, self.units)
+            for i in utterances:
+                self.blocks[i] = torch.rand(shape, generator=self.generators[i]) >= self.rate
+        drawn = torch.stack([self.blocks[i][place] for i in utterances]).to(self.device)  # (N, 2, P)
+        return drawn[:, None, 0], drawn[:, None, 1]
+
+
+def speak(
+    model: SpeechT5,
+    encoded: Encoded | None,
+    xvector: Tensor,
+    options: SpeechGeneration,
+    *,
+    ids: Sequence[str],
+    owners: Tensor,
+    pause_frames: int = 0,
+    n_steps: Tensor | None = None,
+) -> list[Hypothesis]:
+    """A log-mel array for each of `ids`, spoken in its voice xvector (B, X).
+
+    The rows of `encoded` (None: no rows) are pieces of utterances: owners (P,) says whose, and a pause joins them. An
+    utterance ended by length if any of its pieces did; one without pieces is a pause.
+    """
+    pieces = [f"{ids[owner]}#{k}" for k, owner in enumerate(owners.tolist())]
+    generated: list[Generated] = []
+    if encoded is not None:
+        generated = generate(model, encoded, xvector[owners], options, ids=pieces, n_steps=n_steps)
+    pause = torch.full((max(pause_frames, 1), model.cfg.n_mels), SILENCE)
+    hypotheses = []
+    for number, name in enumerate(ids):
+        own = [piece for piece, owner in zip(generated, owners.tolist()) if owner == number]
+        parts: list[Tensor] = [] if own else [pause]
+        for piece in own:
+            parts += [pause[:pause_frames], piece.mel.float().cpu()] if parts else [piece.mel.float().cpu()]
+        by_length = any(piece.stopped == "length" for piece in own)
+        stopped = "length" if by_length else "threshold" if own else "nothing to say"
+        hypotheses.append(Hypothesis(name, torch.cat(parts).numpy(), 0.0, stopped))
+    return hypotheses
