@@ -58,6 +58,7 @@ class Hypothesis:
     stopped: str = ""  # why it ended: "eos", "length", "threshold", ...
     nbest: tuple[tuple[Any, float], ...] = ()
     details: dict[str, Any] | None = None  # further plain values for hyp.jsonl
+    vector: "np.ndarray | None" = None  # (D,) what the answer was read from, for verification; to vectors.npz
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ MODULES: tuple[str, ...] = (
     "units",
     "vocab",
     "speakers",
+    "vocoder",
     "training",
     "decode",
     "score",
     "report",
     "tasks",
+    "doctor",
 )
 
 

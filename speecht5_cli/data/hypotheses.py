@@ -2,6 +2,7 @@
 
     hyp.jsonl    one JSON object a line: id; text, class or wav (a path in the folder); score, stopped, nbest, details
     text         the texts in Kaldi form; `utt2label` for classes; `wav.scp` and `wav/` for speech
+    vectors.npz  ids and vectors, where hypotheses have one
     decode.json  how it was made (`Decoding`)
 
 The folder is replaced as a whole, so that scores of older hypotheses cannot stay behind. A folder that another
@@ -20,6 +21,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from speecht5_cli import __version__
 from speecht5_cli.config import Tree, from_tree, to_tree
 from speecht5_cli.data.tables import read_lines, read_table, write_lines, write_table
@@ -27,6 +30,7 @@ from speecht5_cli.errors import DataError
 from speecht5_cli.files import atomic_dir, atomic_write
 from speecht5_cli.plugins import Hypothesis
 
+VECTORS = "vectors.npz"
 Output = Literal["text", "label", "speech"]
 TABLE: dict[Output, str] = {"text": "text", "label": "utt2label", "speech": "wav.scp"}
 _KEY: dict[Output, str] = {"text": "text", "label": "class", "speech": "wav"}  # of the value in hyp.jsonl
@@ -79,6 +83,7 @@ def write_hypotheses(
     wanted = set(utterances)
     lines: dict[str, str] = {}
     table: dict[str, str] = {}
+    vectors: dict[str, np.ndarray] = {}
     stopped: Counter[str] = Counter()
     with atomic_dir(folder) as temporary:
         for hypothesis in hypotheses:
@@ -93,14 +98,26 @@ def write_hypotheses(
             lines[name] = _json_line(hypothesis, decoding.output, value)
             table[name] = _as_typed(folder / value) if decoding.output == "speech" else _folded(value)
             stopped[hypothesis.stopped or _UNSTATED] += 1
+            if hypothesis.vector is not None:
+                vectors[name] = hypothesis.vector
         check_ids(lines, wanted, folder)
         write_lines(temporary / "hyp.jsonl", (lines[name] for name in sorted(lines)))
         write_table(temporary / TABLE[decoding.output], table)
+        if vectors:
+            np.savez(temporary / VECTORS, ids=np.array(list(vectors)), vectors=np.stack(list(vectors.values())))
         rtf = round(decoding.work_s / decoding.audio_s, 4) if decoding.audio_s > 0 else None
         decoding = replace(decoding, n_utterances=len(lines), stopped=dict(sorted(stopped.items())), rtf=rtf)
         with atomic_write(temporary / "decode.json") as out:
             json.dump(to_tree(decoding), out, indent=1, ensure_ascii=False)
     return decoding
+
+
+def read_vectors(folder: Path) -> dict[str, np.ndarray]:
+    """Utterance -> the vector of its hypothesis; empty where the folder has none."""
+    if not (folder / VECTORS).exists():
+        return {}
+    with np.load(folder / VECTORS, allow_pickle=False) as arrays:
+        return dict(zip(arrays["ids"].tolist(), arrays["vectors"]))
 
 
 def check_ids(found: Iterable[str], wanted: Iterable[str], where: Path) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from speecht5_cli.data.batch import Batch
 from speecht5_cli.losses.terms import Loss
+from speecht5_cli.train.metrics import clock
 
 ADAM_BYTES = 8  # two float32 moments for each parameter
 
@@ -26,11 +27,12 @@ class Estimate:
     seconds: float  # of such a micro-batch, in the mean of the streams
 
     def lines(self, steps: int, share: int) -> list[str]:
-        hours = self.seconds * share * steps / 3600
+        """For people; a step is `share` micro-batches."""
+        longest = clock(self.seconds * share * steps)
         return [
             f"parameters: {self.n_parameters / 1e6:.2f} M, {self.n_trained / 1e6:.2f} M of them trained",
             f"memory: about {self.memory_gb:.1f} GB with the optimiser (measured on the largest batch)",
-            f"time: at most {hours:.1f} h for {steps} steps (a largest batch takes {self.seconds:.2f} s)",
+            f"time: at most {longest} for {steps} steps (a largest batch takes {self.seconds:.2f} s)",
         ]
 
 
