@@ -41,6 +41,7 @@ def read_yaml(path: Path) -> Tree:
 
 
 def write_yaml(path: Path, tree: Tree) -> None:
+    """Write a tree as YAML, its keys in the order they have."""
     with atomic_write(path) as out:
         yaml.safe_dump(tree, out, sort_keys=False, allow_unicode=True, width=100)
 

@@ -25,6 +25,7 @@ app = typer.Typer(
 
 @app.callback()
 def root(version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True)) -> None:
+    """What `speecht5` does without a command."""
     if version:
         print(__version__)  # noqa: T201
         raise typer.Exit

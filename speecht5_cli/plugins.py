@@ -45,6 +45,7 @@ class Metric:
     better: Literal["lower", "higher"]
 
     def improves(self, new: float, old: float | None) -> bool:
+        """Whether `new` is better than `old`; anything is better than nothing."""
         return old is None or (new < old if self.better == "lower" else new > old)
 
 
@@ -126,10 +127,12 @@ def installed(group: str) -> dict[str, EntryPoint]:
 
 
 def load_task(name: str) -> TaskPlugin:
+    """The plug-in of that name. Raises UsageError when it is not installed, or does not load."""
     return _load(TASKS, "task", name)
 
 
 def load_corpus(name: str) -> Callable[..., Any]:
+    """The corpus function of that name. Raises UsageError as `load_task` does."""
     return _load(CORPORA, "corpus", name)
 
 

@@ -1,8 +1,14 @@
 """What all tests may use."""
 
+import os
 from pathlib import Path
 
 import pytest
+from tiny import TinyCorpus, make_corpus
+
+# Before torch is loaded, here and in the processes that tests start: these nets are so small that threads would only
+# wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +18,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> TinyCorpus:
+    """Read only: tests that change it take a copy."""
+    return make_corpus(tmp_path_factory.mktemp("tiny"))

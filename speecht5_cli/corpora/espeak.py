@@ -51,6 +51,7 @@ class Espeak:
         self.close()
 
     def close(self) -> None:
+        """End the process that speaks."""
         assert self._server.stdin and self._server.stdout
         self._server.stdin.close()
         self._server.stdout.close()

@@ -31,10 +31,12 @@ class Joined:
 
     @property
     def speaker(self) -> str:
+        """Who says all of it."""
         return self.recordings[0].speaker
 
     @property
     def digits(self) -> tuple[int, ...]:
+        """What is said."""
         return tuple(recording.digit for recording in self.recordings)
 
 
@@ -104,6 +106,7 @@ def _draw_gaps(n: int, rng: np.random.Generator) -> tuple[float, ...]:
 
 
 def joined_path(root: Path, name: str, one: Joined) -> Path:
+    """Where the sound of a joined recording lies."""
     return root / name / f"{one.id}.wav"
 
 

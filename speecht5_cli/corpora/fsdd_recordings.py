@@ -26,6 +26,7 @@ class Recording:
 
     @property
     def split(self) -> str:
+        """The official split that it belongs to, or ""."""
         return next((name for name, indices in SPLITS.items() if self.index in indices), "")
 
 
@@ -38,9 +39,11 @@ class Recordings:
 
     @property
     def speakers(self) -> list[str]:
+        """Their names, sorted."""
         return sorted({recording.speaker for recording in self.all})
 
     def of(self, split: str, speaker: str | None = None) -> list[Recording]:
+        """Those of a split, by one speaker where one is named."""
         return [one for one in self.all if one.split == split and speaker in (None, one.speaker)]
 
     def remarks(self, split: str) -> Iterator[str]:

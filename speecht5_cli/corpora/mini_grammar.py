@@ -32,6 +32,8 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
+    """One sentence in three languages."""
+
     en: str
     de: str
     fr: str

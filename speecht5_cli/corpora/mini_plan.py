@@ -64,6 +64,7 @@ class MiniPlan:
 
 
 def clip_id(voice: Voice, number: int) -> str:
+    """Id of the utterance in which a voice says sentence `number`."""
     return f"{voice.id}-{number:05d}"
 
 

@@ -40,16 +40,20 @@ _FR_VOWELS = "aeiouhâéèêîôû"  # every h of the vocabulary is silent
 
 @dataclass(frozen=True, slots=True)
 class NounPhrase:
+    """A noun with what stands in front of it."""
+
     determiner: Determiner
     noun: Noun
     adjective: str = ""  # English
 
     @property
     def person(self) -> Person:
+        """The form of the verb that it asks for."""
         return "3pl" if self.noun.de_gender == "p" else "3sg"
 
     @property
     def indefinite(self) -> bool:
+        """Whether its article is the indefinite one."""
         return self.determiner == "a"
 
 

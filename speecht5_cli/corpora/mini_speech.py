@@ -27,6 +27,7 @@ _PITCH_SPREAD = 5  # of espeak-ng's hundred steps
 
 
 def clip_path(root: Path, clip: Clip) -> Path:
+    """Where the sound of a clip lies."""
     return root / clip.voice.id / f"{clip.id}.wav"
 
 

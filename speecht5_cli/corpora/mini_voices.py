@@ -48,4 +48,5 @@ VOICES = (
 
 
 def voices_with(*roles: Role) -> list[Voice]:
+    """The voices that play one of the roles."""
     return [voice for voice in VOICES if voice.role in roles]

@@ -28,6 +28,8 @@ class Noun:
 
 @dataclass(frozen=True, slots=True)
 class Adjective:
+    """An adjective in three languages; French has two genders."""
+
     en: str
     de: str  # the stem: endings are added
     fr_m: str

@@ -57,6 +57,7 @@ def make_noisy(root: Path, sets: Mapping[str, Sequence[NoisyCopy]], *, clean_mar
 
 
 def noisy_path(root: Path, name: str, copy: NoisyCopy) -> Path:
+    """Where the sound of a noisy copy lies."""
     return root / name / f"{copy.id}.wav"
 
 

@@ -42,6 +42,7 @@ class AudioInfo:
 
     @property
     def duration_s(self) -> float:
+        """Length in seconds."""
         return self.n_frames / self.rate
 
 

@@ -44,9 +44,11 @@ class Batch:
         return name in self.tensors
 
     def get(self, name: str) -> "Tensor | None":
+        """The tensor of that name, or None."""
         return self.tensors.get(name)
 
     def to(self, device: "torch.device | str") -> "Batch":
+        """The batch with its tensors on the device."""
         return replace(self, tensors={k: v.to(device, non_blocking=True) for k, v in self.tensors.items()})
 
 

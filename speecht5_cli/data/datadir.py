@@ -35,6 +35,7 @@ class DataDir:
             raise DataError(f"{self.path}: {what}; `speecht5 prepare` makes one")
 
     def has(self, name: str) -> bool:
+        """Whether there is a file of that name."""
         return (self.path / name).exists()
 
     def table(self, name: str) -> dict[str, str]:
@@ -45,6 +46,7 @@ class DataDir:
 
     @cached_property
     def utterances(self) -> list[str]:
+        """The ids of utt2spk, sorted."""
         return sorted(self.table("utt2spk"))
 
     def files(self) -> list[str]:

@@ -91,7 +91,8 @@ class FeatureSource(Protocol):
     """Utterances and their features."""
 
     @property
-    def info(self) -> FeatureInfo: ...
+    def info(self) -> FeatureInfo:
+        """What the features are."""
 
     @property
     def utterances(self) -> list[str]:
@@ -117,6 +118,7 @@ class JoinedFeatures:
 
     @property
     def utterances(self) -> list[str]:
+        """The ids of all sources, sorted."""
         return sorted(self._source_of)
 
     def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
@@ -138,6 +140,7 @@ class ComputedFeatures:
 
     @property
     def utterances(self) -> list[str]:
+        """The ids of the data dir, sorted."""
         return sorted(self._refs)
 
     def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:

@@ -38,6 +38,7 @@ class FeatureFolder:
 
     @property
     def utterances(self) -> list[str]:
+        """The ids of feats.scp, sorted."""
         return sorted(self._scp)
 
     def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:

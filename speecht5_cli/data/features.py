@@ -40,10 +40,12 @@ class LogMelSettings:
 
     @property
     def n_bins(self) -> int:
+        """Frequencies of a spectrum."""
         return self.fft_samples // 2 + 1
 
     @property
     def rate_hz(self) -> float:
+        """Frames a second."""
         return self.sample_rate / self.hop_samples
 
 

@@ -81,6 +81,7 @@ class KMeans:
 
     @property
     def n_clusters(self) -> int:
+        """How many there are, empty ones counted."""
         return len(self.centroids)
 
     def assign(self, features: np.ndarray) -> np.ndarray:

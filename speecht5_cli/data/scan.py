@@ -25,6 +25,7 @@ class Scanned:
     problems: list[Problem] = field(default_factory=list)
 
     def complain(self, message: str, line: int | None = None, key: str = "", **more: Any) -> None:
+        """Note a problem of this file."""
         self.problems.append(Problem(self.path, message, line, key, **more))
 
     def give_up(self, keys: Iterable[str], why: str) -> None:

@@ -46,6 +46,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file, a line for each item."""
     with atomic_write(path) as out:
         out.writelines(f"{line}\n" for line in lines)
 

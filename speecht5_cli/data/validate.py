@@ -32,13 +32,16 @@ class Inspection:
     wrong_durations: set[str] = field(default_factory=set)  # utterances whose utt2dur is not what was heard
 
     def all_problems(self) -> list[Problem]:
+        """The problems of the dir and of its tables, by file and line."""
         found = [*self.problems, *(problem for table in self.tables.values() for problem in table.problems)]
         return sorted(found, key=lambda problem: (problem.file, problem.line or 0, problem.key))
 
     def complain(self, file: str, message: str, line: int | None = None, key: str = "") -> None:
+        """Note an error in one of the files."""
         self.problems.append(Problem(self.path / file, message, line, key))
 
     def warn(self, file: str, message: str, key: str = "") -> None:
+        """Note something odd that harms nothing."""
         self.problems.append(Problem(self.path / file, message, None, key, "warning"))
 
     def values(self, name: str) -> dict[str, str]:

@@ -28,6 +28,7 @@ class Alignment:
         ]
 
     def counts(self) -> "Counts":
+        """Correct, substituted, deleted and inserted tokens of this utterance."""
         marks = self.marks()
         n_correct, n_substituted, n_deleted, n_inserted = (marks.count(mark) for mark in "CSDI")
         return Counts(1, n_correct, n_substituted, n_deleted, n_inserted, n_correct < len(marks))
@@ -51,6 +52,7 @@ class Counts:
 
     @property
     def n_errors(self) -> int:
+        """Tokens that were substituted, deleted or inserted."""
         return self.n_substituted + self.n_deleted + self.n_inserted
 
     def __add__(self, other: "Counts") -> "Counts":

@@ -26,6 +26,7 @@ OPTIMIZER = "optimizer.safetensors"
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors of any device as a safetensors file. Raises OSError when the disk refuses."""
     from safetensors.torch import save_file
 
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, str(path))

@@ -20,6 +20,7 @@ class Ranks:
 
     @property
     def is_main(self) -> bool:
+        """Whether this is the process that writes and prints."""
         return self.rank == 0
 
     def summed(self, values: list[float]) -> list[float]:
@@ -62,6 +63,7 @@ def join() -> Ranks:
 
 
 def leave() -> None:
+    """Part from the other processes, if there are any."""
     if dist.is_initialized():
         dist.destroy_process_group()
 

@@ -86,6 +86,7 @@ def set_aside(exp: Path) -> Path:
 
 
 def write_provenance(exp: Path, inputs: dict[str, str]) -> None:
+    """Note the command, the version and the fingerprints of everything that is read."""
     record = {
         "command": command_line(),
         "version": __version__,

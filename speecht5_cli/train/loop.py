@@ -42,9 +42,11 @@ class Window:
     steps: int = 0
 
     def restart(self) -> None:
+        """Forget all, and start measuring now."""
         self.__dict__.update(vars(Window()))
 
     def numbers(self) -> dict[str, float]:
+        """Means of what was measured, and the speed."""
         spent = time.monotonic() - self.started
         return self.averages.means() | {
             "steps_per_s": self.steps / spent,

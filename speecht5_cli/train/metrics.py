@@ -22,6 +22,7 @@ class Averages:
         self._sums: dict[str, list[tuple[Tensor | float, Tensor | float]]] = defaultdict(list)
 
     def add(self, name: str, total: Tensor | float, weight: Tensor | float) -> None:
+        """Another sum and the weight it is to be divided by."""
         self._sums[name].append((total.detach() if isinstance(total, Tensor) else total, weight))
 
     def add_loss(self, loss: Loss, batch: Batch) -> None:
@@ -34,12 +35,14 @@ class Averages:
         self.add("loss", loss.total(batch.weights), 1.0)
 
     def sums(self) -> dict[str, tuple[float, float]]:
+        """Name -> (sum, weight), sorted by name."""
         return {
             name: (sum(float(total) for total, _ in pairs), sum(float(weight) for _, weight in pairs))
             for name, pairs in sorted(self._sums.items())
         }
 
     def means(self) -> dict[str, float]:
+        """Name -> sum / weight, not a number where nothing was weighed."""
         return {name: total / weight if weight else float("nan") for name, (total, weight) in self.sums().items()}
 
 
@@ -65,6 +68,7 @@ class Journal:
                 out.writelines(line + "\n" for line in kept)
 
     def numbers(self, step: int, split: str, values: dict[str, float]) -> None:
+        """A line of metrics.jsonl, and points for TensorBoard."""
         if self.silent:
             return
         record: dict[str, Any] = {"step": step, "split": split, **{k: _short(v) for k, v in values.items()}}
@@ -88,6 +92,7 @@ class Journal:
         self._board.add_image(name, matplotlib.image.imread(path)[..., :3], step, dataformats="HWC")
 
     def close(self) -> None:
+        """Write out what TensorBoard still holds."""
         if not self.silent:
             self._board.close()
 
@@ -98,6 +103,7 @@ def shown(numbers: dict[str, float]) -> str:
 
 
 def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
     return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d}:{int(seconds % 60):02d}"
 
 

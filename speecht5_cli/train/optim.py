@@ -86,6 +86,7 @@ class Optimizer:
         return state
 
     def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state` gave; a parameter without an entry starts afresh."""
         for name, parameter in self.named.items():
             moments = {key: state.get(f"{name}.{key}") for key in ("exp_avg", "exp_avg_sq", "step")}
             if moments["exp_avg"] is not None:

@@ -128,6 +128,7 @@ def _embed_shard(folder: Path, allow_pipes: bool, sounds: Sequence[Sound]) -> Em
 
 
 def best_device() -> torch.device:
+    """The GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -44,6 +44,7 @@ def _open(stream: Stream, data: DataConfig, dev: bool) -> Rows:
 
 
 def budgets(streams: tuple[Stream, ...], data: DataConfig) -> list[Budget]:
+    """How much a batch of each stream may hold."""
     return [
         Budget(data.batch_tokens if stream.cost == "tokens" else data.batch_seconds, data.batch_items)
         for stream in streams
@@ -92,6 +93,7 @@ def set_batches(
 def batch_reader(
     plugin: TaskPlugin, cfg: RunConfig, assets: Assets, rows: list[Rows], *, seed: int | None
 ) -> BatchReader:
+    """What reads the rows of a micro-batch and collates them, picklable for workers; `seed` None: nothing random."""
     example: Callable[[Row, Any], dict[str, Any]] = partial(_example, plugin, cfg, assets)
     collate: Callable[[list[dict[str, Any]], Any], Batch] = partial(_collate, plugin, cfg)
     return BatchReader(rows, example, collate, seed=seed)

@@ -1,0 +1,112 @@
+"""Who may know whom: the table of docs/contributing.md, and what must not be loaded for `--help`."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+from source import Module, imports, modules
+
+FILES = {"errors", "files", "config", "provenance", "plugins", "workers", "__init__"}
+
+# Room -> the rooms that it may import; a name with a dot is one module of a room.
+ALLOWED: dict[str, set[str]] = {
+    **dict.fromkeys(FILES, FILES),
+    "recipe": {"errors", "config"},
+    "models": {"losses"},
+    "losses": {"models"},
+    "data": FILES,
+    "corpora": FILES | {"data"},
+    "score": FILES | {"data.tables", "data.audio", "data.features", "data.normalise"},
+    "decode": FILES | {"models", "losses", "data.features"},
+    "train": FILES | {"models", "losses", "data", "decode", "score", "recipe"},
+    "recipes": FILES | {"models", "losses", "data", "decode", "score"},
+    "commands": FILES | {"models", "losses", "data", "decode", "score", "train", "corpora", "recipe"},
+    "main": {"commands", "errors", "__init__"},
+    "__main__": {"main"},
+}
+# Another task's plug-in is no neighbour: what two tasks share lies below them.
+WITHOUT_NEIGHBOURS = {"recipes"}
+HEAVY = {"torch", "torchaudio", "scipy", "sklearn", "matplotlib", "pystoi", "transformers", "tensorboard"}
+TORCH_AT_TOP = {"models", "losses", "train", "decode"}
+
+
+def target(name: str) -> tuple[str, str] | None:
+    """(room, module within the room) that an import of ours leads to; None for others' packages."""
+    package, *rest = name.split(".")
+    if package == "speecht5_recipes":
+        return "recipes", ".".join(rest[:1])
+    if package != "speecht5_cli":
+        return None
+    rooms = [*rest, ""]
+    if find_spec(f"speecht5_cli.{rooms[0]}") is None:  # a name of the package itself, such as __version__
+        return "__init__", ""
+    return rooms[0], ".".join(rooms[:2])
+
+
+def may(module: Module, room: str, inner: str) -> bool:
+    own = module.room == room and room not in WITHOUT_NEIGHBOURS
+    return own or room in ALLOWED[module.room] or inner in ALLOWED[module.room]
+
+
+def test_every_room_has_its_line_in_the_table() -> None:
+    assert {module.room for module in modules()} - {"__init__"} <= ALLOWED.keys()
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+def test_imports_go_one_way(module: Module) -> None:
+    wrong = []
+    # The seam's protocol names the types of all rooms, for the type checker only.
+    for name, line in imports(module.tree, for_types=module.name != "speecht5_cli.plugins"):
+        leads_to = target(name)
+        if leads_to and not may(module, *leads_to):
+            wrong.append(f"{module.path}:{line} imports {name}")
+    assert not wrong
+
+
+def test_scoring_opens_no_model_and_data_need_no_torch_at_their_top() -> None:
+    wrong = []
+    for module in modules():
+        if module.room not in TORCH_AT_TOP:
+            top = imports(module.tree, inside=False, for_types=False)
+            wrong += [f"{module.path}:{line}" for name, line in top if name.split(".")[0] in HEAVY]
+        if module.room == "score":
+            wrong += [f"{module.path}:{line}" for name, line in imports(module.tree) if name.split(".")[0] == "torch"]
+    assert not wrong
+
+
+def test_nothing_imports_tools_or_tests() -> None:
+    names = [(name, module.path) for module in modules() for name, _ in imports(module.tree)]
+    assert not [pair for pair in names if pair[0].split(".")[0] in ("tools", "tests", "egs")]
+
+
+LOADED = """
+import resource, sys
+sys.argv = ["speecht5", *{words!r}]
+from speecht5_cli.main import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+used = resource.getrusage(resource.RUSAGE_SELF)
+print("\\nLOADED", *sorted(name for name in sys.modules if "." not in name))
+print("CPU", used.ru_utime + used.ru_stime)
+"""
+
+
+def run_and_look(*words: str) -> tuple[set[str], float]:
+    """(top-level modules that were loaded, CPU seconds of the whole process)"""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(words=list(words))], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    *_, loaded, cpu = done.stdout.splitlines()
+    return set(loaded.split()[1:]), float(cpu.split()[1])
+
+
+@pytest.mark.parametrize("words", [("--help",), ("tasks",), ("finetune", "--help")], ids=str)
+def test_help_and_tasks_are_quick(words: tuple[str, ...]) -> None:
+    """No heavy import, and under 0.5 s of CPU; twice that much here, since other processes slow this one down."""
+    loaded, _ = run_and_look(*words)
+    assert not loaded & HEAVY
+    assert min(run_and_look(*words)[1] for _ in range(3)) < 1.0
