@@ -72,7 +72,7 @@ def infilled(
 ) -> np.ndarray:
     """tokens (n,), its first and last a mark that stays -> the tokens with spans replaced by masks (m,)."""
     inner = len(tokens) - 2
-    budget = ceil(noise.share * inner)
+    budget = ceil(np.float32(noise.share) * np.float32(inner))  # as the original rounds: 61 of 200, not 60
     if inner < 1 or budget == 0:
         return tokens.copy()
     lengths = _span_lengths(budget, noise.mean_span, rng)

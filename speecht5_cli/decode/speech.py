@@ -111,20 +111,21 @@ class PrenetDropout:
     """Which units of the speech decoder's pre-net stay, from a generator of each utterance's own."""
 
     def __init__(self, model: SpeechT5, seed: int, ids: Sequence[str]) -> None:
-        self.rate, self.units = model.cfg.prenet_dropout, model.cfg.prenet_dim
+        rate, self.units = model.cfg.prenet_dropout, model.cfg.prenet_dim
+        self.hidden = 1 - rate if model.cfg.compat == "hf" else rate  # there units stay with that probability
         self.device = model.speech_decoder_prenet.projection.weight.device
         self.generators = [torch.Generator().manual_seed(seed * (1 << 32) + zlib.crc32(i.encode())) for i in ids]
         self.blocks: list[Tensor] = [torch.empty(0)] * len(ids)
 
     def kept(self, utterances: list[int], step: int) -> tuple[Tensor, Tensor] | None:
         """For each of the two layers (N, 1, P), 1 where a unit stays at this step; None without dropout."""
-        if self.rate == 0:
+        if self.hidden == 0:
             return None
         place = step % _DRAWN_AT_ONCE
         if place == 0:
             shape = (_DRAWN_AT_ONCE, 2, self.units)
             for i in utterances:
-                self.blocks[i] = torch.rand(shape, generator=self.generators[i]) >= self.rate
+                self.blocks[i] = torch.rand(shape, generator=self.generators[i]) >= self.hidden
         drawn = torch.stack([self.blocks[i][place] for i in utterances]).to(self.device)  # (N, 2, P)
         return drawn[:, None, 0], drawn[:, None, 1]
 

@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 from speecht5_cli.losses.guided import guided_attention
 from speecht5_cli.losses.terms import Loss, Term
 from speecht5_cli.models.postnets import Spoken
-from speecht5_cli.models.prenets import padding_mask
+from speecht5_cli.models.prenets import frame_lens, padding_mask
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 
 STOP_WEIGHT = 5.0  # of the one frame that ends an utterance against the many that do not
@@ -69,16 +69,28 @@ def speech_to_speech_loss(model: SpeechT5, batch: Mapping[str, Tensor], guidance
         channel_mask=batch.get("channel_mask"),
         frozen=frozen,
     )
-    return speaking_loss(model, encoded, batch, guidance)
+    return speaking_loss(model, encoded, batch, guidance, source_lens=frame_lens(batch["wav_lens"]))
 
 
-def speaking_loss(model: SpeechT5, encoded: Encoded, batch: Mapping[str, Tensor], guidance: Guidance) -> Loss:
-    """Spectrogram terms and guided attention for what `encoded` should be spoken as."""
+def speaking_loss(
+    model: SpeechT5,
+    encoded: Encoded,
+    batch: Mapping[str, Tensor],
+    guidance: Guidance,
+    *,
+    source_lens: Tensor | None = None,
+) -> Loss:
+    """Spectrogram terms and guided attention for what `encoded` should be spoken as.
+
+    `source_lens` (B,) are the positions to be guided along, where they are not the encoder's own: with `padding:
+    original` its mask keeps a frame more than the convolutions make, and the original guides along the latter.
+    """
     mel, lens = batch["mel"], batch["mel_lens"]
     spoken = model.decode_speech(mel, lens, encoded, batch["xvector"], attention=guidance.guided > 0)
     terms = spectrogram_terms(spoken, mel, lens)
     if guidance.guided:
         steps = lens.div(model.cfg.reduction, rounding_mode="floor")
-        distance = guided_attention(spoken.attention, steps, encoded.lens, sigma=guidance.sigma)
+        along = encoded.lens if source_lens is None else source_lens
+        distance = guided_attention(spoken.attention, steps, along, sigma=guidance.sigma)
         terms["guided"] = Term(distance, guidance.guided)
     return Loss(terms)

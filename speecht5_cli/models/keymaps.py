@@ -68,6 +68,43 @@ FAIRSEQ_LAYER: Rules = {
     "speech_encoder_prenet.features.norms.*": "speech_encoder_prenet.feature_extractor.conv_layers.*.2.1"
 }
 
+_E, _D = "speecht5.encoder.wrapped_encoder", "speecht5.decoder.wrapped_decoder"
+_S, _P = "speecht5.encoder.prenet", "speecht5.decoder.prenet"
+# ours -> Hugging Face
+HF: Rules = {
+    "encoder.norm": f"{_E}.layer_norm",
+    "encoder.relative.table": f"{_E}.embed_positions.pe_k.weight",
+    **_attention("encoder.layers.*.attention", f"{_E}.layers.*.attention"),
+    "encoder.layers.*.attention_joint": f"{_E}.layers.*.layer_norm",
+    "encoder.layers.*.ffn.0": f"{_E}.layers.*.feed_forward.intermediate_dense",
+    "encoder.layers.*.ffn.3": f"{_E}.layers.*.feed_forward.output_dense",
+    "encoder.layers.*.ffn_joint": f"{_E}.layers.*.final_layer_norm",
+    **_attention("decoder.layers.*.attention", f"{_D}.layers.*.self_attn"),
+    "decoder.layers.*.attention_joint": f"{_D}.layers.*.self_attn_layer_norm",
+    **_attention("decoder.layers.*.cross_attention", f"{_D}.layers.*.encoder_attn"),
+    "decoder.layers.*.cross_joint": f"{_D}.layers.*.encoder_attn_layer_norm",
+    "decoder.layers.*.ffn.0": f"{_D}.layers.*.feed_forward.intermediate_dense",
+    "decoder.layers.*.ffn.3": f"{_D}.layers.*.feed_forward.output_dense",
+    "decoder.layers.*.ffn_joint": f"{_D}.layers.*.final_layer_norm",
+    "text_encoder_prenet.positions.alpha": f"{_S}.encode_positions.alpha",
+    "speech_encoder_prenet.features.convs.*": f"{_S}.feature_encoder.conv_layers.*.conv",
+    "speech_encoder_prenet.features.norms.*": f"{_S}.feature_encoder.conv_layers.*.layer_norm",
+    "speech_encoder_prenet.norm": f"{_S}.feature_projection.layer_norm",
+    "speech_encoder_prenet.projection": f"{_S}.feature_projection.projection",
+    "speech_encoder_prenet.mask_embedding": f"{_S}.masked_spec_embed",
+    "speech_encoder_prenet.conv_positions.direction": f"{_S}.pos_conv_embed.conv.parametrizations.weight.original1",
+    "speech_encoder_prenet.conv_positions.magnitude": f"{_S}.pos_conv_embed.conv.parametrizations.weight.original0",
+    "speech_encoder_prenet.conv_positions.bias": f"{_S}.pos_conv_embed.conv.bias",
+    "speech_decoder_prenet.layers.*": f"{_P}.layers.*",
+    "speech_decoder_prenet.projection": f"{_P}.final_layer",
+    "speech_decoder_prenet.positions.alpha": f"{_P}.encode_positions.alpha",
+    "speech_decoder_prenet.speaker": f"{_P}.speaker_embeds_layer",
+    "speech_decoder_postnet.mel": "speech_decoder_postnet.feat_out",
+    "speech_decoder_postnet.stop": "speech_decoder_postnet.prob_out",
+    "speech_decoder_postnet.convs.*": "speech_decoder_postnet.layers.*.conv",
+    "speech_decoder_postnet.norms.*": "speech_decoder_postnet.layers.*.batch_norm",
+}
+
 
 def renamed(name: str, rules: Rules) -> str | None:
     """A name through the rules, or None if none fits."""
@@ -85,6 +122,11 @@ def renamed(name: str, rules: Rules) -> str | None:
 def fairseq_rules(conv_norm: str) -> Rules:
     """ours -> fairseq, for a model whose feature norms are "group" or "layer"."""
     return {**FAIRSEQ, **(FAIRSEQ_GROUP if conv_norm == "group" else FAIRSEQ_LAYER)}
+
+
+def hf_rules(*, text_in: bool) -> Rules:
+    """ours -> Hugging Face. The one text table lies in the encoder's pre-net where text goes in, else the decoder's."""
+    return {**HF, "symbols.weight": f"{_S if text_in else _P}.embed_tokens.weight"}
 
 
 def from_foreign(names: Iterable[str], theirs: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:

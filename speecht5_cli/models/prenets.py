@@ -208,7 +208,7 @@ class SpeechDecoderPrenet(nn.Module):
 
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
-        self.rate = cfg.prenet_dropout
+        self.rate, self.shared_dropout = cfg.prenet_dropout, cfg.compat == "hf"
         self.layers = nn.ModuleList(nn.Linear(n_in, cfg.prenet_dim) for n_in in (cfg.n_mels, cfg.prenet_dim))
         self.projection = nn.Linear(cfg.prenet_dim, cfg.d_model)
         self.positions = ScaledPositions(cfg.d_model, cfg.position_dropout)
@@ -231,6 +231,8 @@ class SpeechDecoderPrenet(nn.Module):
             x = layer(x).relu()
             if kept is not None:
                 x = x * kept[number] / (1 - self.rate)
+            elif self.shared_dropout:
+                x = shared_dropout(x, self.rate)
             else:
                 x = dropout(x, self.rate, training=True)
         x = self.positions(self.projection(x), first)
@@ -238,3 +240,11 @@ class SpeechDecoderPrenet(nn.Module):
             return x
         voice = normalize(xvector, dim=-1)[:, None].expand(-1, x.size(1), -1)
         return self.speaker(torch.cat([x, voice.to(x.dtype)], dim=-1)).relu()
+
+
+def shared_dropout(x: Tensor, rate: float) -> Tensor:
+    """Hugging Face's dropout (B, U, D): one mask for the whole batch, whose units stay with the probability `rate`.
+
+    At 0.5, the only rate in use, that is a dropout; at 0 nothing is left.
+    """
+    return x * torch.bernoulli(torch.full_like(x[0], rate)) / (1 - rate)

@@ -189,5 +189,5 @@ class SpeechT5(nn.Module):
         return (*self.speech_decoder_postnet.frames(x), weights)
 
     def _leaking(self, pad: Tensor) -> Tensor | None:
-        """The decoder's own padding, needed only where the outputs at pads must equal another implementation's."""
-        return None if self.cfg.padding == "exact" else pad
+        """The decoder's own padding. It matters for the outputs at pads only, which the original computes with it."""
+        return pad if self.cfg.padding == "original" else None
