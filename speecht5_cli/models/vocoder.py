@@ -46,6 +46,7 @@ class HifiGanConfig:
 
     @property
     def hop_samples(self) -> int:
+        """Samples made of one frame."""
         return math.prod(self.upsample_rates)
 
     @property
@@ -144,12 +145,11 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.01)
 
 
-def weight_normed(net: nn.Module) -> nn.Module:
-    """The net with every convolution's weight as length times direction, which GAN training needs (in place)."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d):
+def weight_normed(net: HifiGan) -> None:
+    """Keep every convolution's weight as length times direction, as GAN training needs it; in place."""
+    for module in list(net.modules()):
+        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
             nn.utils.parametrizations.weight_norm(module)
-    return net
 
 
 def plain_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
