@@ -97,14 +97,16 @@ def from_tree(cls: type[T], tree: Any, where: str = "config") -> T:
 
 
 def _completed(value: Any, field: dataclasses.Field) -> Any:
-    """A block that is given in part, completed from the default of its field."""
+    """A block that is given in part, completed from the default of its field, unless it completes itself."""
     if not isinstance(value, dict) or field.default_factory is MISSING:
         return value
     default = field.default_factory()
-    return merged(to_tree(default), value) if is_dataclass(default) else value
+    if not is_dataclass(default) or hasattr(default, "expand"):
+        return value
+    return merged(to_tree(default), value)
 
 
-def _complaining(where: str, make: Any, *args: Any, **kwargs: Any) -> Any:
+def _complaining(where: str, make: Any, /, *args: Any, **kwargs: Any) -> Any:
     try:
         return make(*args, **kwargs)
     except ValueError as error:

@@ -153,5 +153,5 @@ def _load(group: str, kind: str, name: str) -> Any:
         raise UsageError(f"no {kind} '{name}'; {hint}installed: {', '.join(found) or 'none'} (see `speecht5 tasks`)")
     try:
         return found[name].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"the {kind} '{name}' of {_package(found[name])} does not load: {error}") from error

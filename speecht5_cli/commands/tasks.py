@@ -16,7 +16,7 @@ def tasks() -> None:
             package, version = package_of(point)
             try:
                 summary = _summary(point.load())
-            except Exception as error:  # noqa: BLE001 - a broken plug-in is listed and breaks nothing else
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plug-in is listed and breaks nothing else
                 summary = f"does not load: {type(error).__name__}: {error}"
             print(f"{name:<18}{package:<20}{version:<10}{summary}")
         print()
