@@ -196,7 +196,7 @@ class Same:
         assert got.shape == wanted.shape, f"{name}: shape {got.shape}, expected {wanted.shape}"
         if wanted.dtype.kind in "iub":
             assert np.array_equal(got, wanted), f"{name}: {(got != wanted).sum()} of {wanted.size} differ"
-            self.record(SAME, [name, 0.0, 0.0])
+            self.record(SAME, [name, "equal", 0.0, 0.0])
             return
         finite = np.isfinite(wanted)
         assert np.array_equal(np.isfinite(got), finite), f"{name}: infinite at other places"
@@ -208,4 +208,6 @@ class Same:
         assert difference[worst] <= allowed[worst], (
             f"{name}: {got[finite][worst]} where {wanted[finite][worst]} is expected, allowed {allowed[worst]:.1e}"
         )
-        self.record(SAME, [name, float(difference.max()), float(allowed[difference.argmax()])])
+        if rtol:
+            difference = difference / np.maximum(np.abs(wanted[finite]), atol / rtol + 1e-30)
+        self.record(SAME, [name, "relative" if rtol else "absolute", float(difference.max()), rtol or atol])

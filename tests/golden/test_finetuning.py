@@ -53,7 +53,7 @@ def asr_loss(net: SpeechT5, batch: Batch, **changes: float) -> Loss:
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_asr(relative: Callable[..., None], same: Same, mode: str) -> None:
-    """ASR and ST losses: cross-entropy and CTC (relative)"""
+    """ASR and ST losses: cross-entropy and CTC"""
     file = "g_asr_loss"
     net, batch = model().train(mode == "train"), asr_batch(golden(file) if mode == "train" else None)
     loss = asr_loss(net, batch)
@@ -65,7 +65,7 @@ def test_asr(relative: Callable[..., None], same: Same, mode: str) -> None:
 
 
 def test_asr_label_smoothing(relative: Callable[..., None]) -> None:
-    """ASR and ST, label smoothing as fairseq computes it (relative)"""
+    """ASR and ST, label smoothing as fairseq computes it"""
     file, net, batch = "g_asr_loss", model(), asr_batch(None)
     relative(file, "eval_ce_label_smoothing0.1", asr_loss(net, batch, label_smoothing=0.1).terms["ce"].sum)
     logits = net.decode_text(batch["shifted"], net.encode_speech(batch["wav"], batch["wav_lens"]))
@@ -108,7 +108,7 @@ def spoken_loss(net: SpeechT5, batch: Batch) -> Loss:
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("name", ["tts", "vc"])
 def test_speech(relative: Callable[..., None], name: str, mode: str) -> None:
-    """TTS and VC losses: L1, stop, guided attention (relative)"""
+    """TTS and VC losses: L1, stop, guided attention"""
     file = f"g_{name}_loss"
     net = model().train(mode == "train")
     batch = spoken_batch(name)
@@ -132,7 +132,7 @@ def test_speech_gradients(same: Same, name: str) -> None:
 
 
 def test_sid(same: Same, relative: Callable[..., None]) -> None:
-    """SID loss (relative) and gradients of all parameters"""
+    """SID loss and gradients of all parameters"""
     g, batch = golden("g_sid_loss"), golden("e_sid")
     net = model(feature_grad_scale=1.0, classes=40).train()
 

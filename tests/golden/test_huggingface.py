@@ -135,7 +135,7 @@ def test_tts_without_dropout_is_zero_there(same: Same, tmp_path: Path) -> None:
 
 
 def test_tts_loss(same: Same, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HF TTS: losses with and without guided attention, whose weight is 10 there (relative)"""
+    """HF TTS: losses with and without guided attention, whose weight is 10 there"""
     file = "hf/tts_io"
     net, g = model("tts", tmp_path), golden(file)
     mel, lens = labels_of(g)

@@ -26,7 +26,7 @@ SCHEDULES = {
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedule(same: Same, name: str) -> None:
-    """learning rates of the six commands (relative)"""
+    """learning rates of the six commands"""
     cfg, max_steps = SCHEDULES[name]
     g = golden("x_optim")
     rates = np.array([learning_rate(cfg, int(step), max_steps) for step in g["steps"]])

@@ -59,7 +59,7 @@ def run(net: SpeechT5, batch: Batch) -> Loss:
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("file", ["f_speech_pre_pad", "f_speech_pre_crop"])
 def test_speech(same: Same, file: str, mode: str) -> None:
-    """pre-training on speech: every loss term (relative)"""
+    """pre-training on speech: every loss term"""
     g, batch = golden(file), speech_batch(golden(file))
     loss = run(prepared(g, mode), batch)
     means = {name: float(term.sum) / batch.weights[name] for name, term in loss.terms.items()}
@@ -137,7 +137,7 @@ def text_batch(g: Golden) -> Batch:
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_text(same: Same, mode: str) -> None:
-    """pre-training on text: logits, every loss term (relative)"""
+    """pre-training on text: logits, every loss term"""
     file = "f_text_pretrain"
     g, batch = golden(file), text_batch(golden(file))
     net = prepared(g, mode)
