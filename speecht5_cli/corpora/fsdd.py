@@ -70,7 +70,7 @@ def prepare(
     n_strings = {"train": n_strings_train, "dev": n_strings_dev, "test": n_strings_test}
     n_noisy = {"train": n_se_train, "dev": n_se_dev, "test": n_se_test}
     n_pairs = {"train": n_vc_train, "dev": n_vc_dev, "test": n_vc_test}
-    n_lines = {"train": n_text, "dev": n_text_dev}
+    n_lines = {"dev": n_text_dev, "train": n_text}
     _require_positive(n_strings=n_strings, n_se=n_noisy, n_vc=n_pairs, n_text=n_lines, pretrain={"": pretrain_shuffles})
     recordings = find_recordings(source)
     strings, texts = _draw_strings(recordings, n_strings, n_lines, seed)
@@ -112,7 +112,7 @@ def _draw_strings(
 ) -> tuple[dict[str, list[Joined]], dict[str, list[str]]]:
     """Split -> spoken strings, and split -> lines of text; no string of digits occurs twice in all of them.
 
-    The test set is drawn first, so that it stays the same when only the others grow.
+    The test set is drawn first, so that it stays the same when only the others grow, the training text last.
     """
     drawn = iter(digit_strings(sum(n_strings.values()) + sum(n_texts.values()), named_rng(seed, "digits")))
     strings, first = {}, 0

@@ -21,7 +21,7 @@ def sound_folder(root: Path, name: str, *, depends_on: str, n_files: int) -> Ite
     incomplete = sum(1 for _ in folder.glob("*.wav")) != n_files
     with made(
         root,
-        name.replace("/", "-"),
+        name,
         options={"depends_on": depends_on},
         inputs=[],
         outputs=[folder],
