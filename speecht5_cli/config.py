@@ -56,7 +56,8 @@ def parse_overrides(words: Iterable[str]) -> Tree:
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise UsageError(f"'{word}': the value is not readable: {error}") from None
+            why = " ".join(str(error).split())
+            raise UsageError(f"'{word}': the value is not readable: {why}") from None
         *parents, last = key.split(".")
         node = tree
         for parent in parents:

@@ -9,6 +9,7 @@ from speecht5_cli import __version__, commands
 from speecht5_cli.errors import SpeechT5Error
 
 DEBUG = "SPEECHT5_DEBUG"
+INTERRUPTED = 130  # exit code after Ctrl-C
 
 app = typer.Typer(
     name="speecht5",
@@ -38,14 +39,16 @@ def main() -> None:
         os.environ[DEBUG] = "1"
     commands.add_to(app)
     try:
-        app()
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
+        app(prog_name=app.info.name)
+    except SystemExit as end:  # how Typer returns
+        if isinstance(end.__context__, BrokenPipeError):  # the reader, such as `| head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        if end.code == INTERRUPTED:
+            _fail("interrupted", INTERRUPTED)
+        raise
     except SpeechT5Error as error:
         _fail(str(error), error.exit_code)
-    except BrokenPipeError:  # the reader, such as `| head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
         _fail(f"{error.filename or 'operating system'}: {error.strerror or error}", 1)
     except Exception as error:  # noqa: BLE001 - the last door: whatever is left is a fault of ours

@@ -93,7 +93,7 @@ def test_a_plugin_that_ends_the_process_is_listed_too(
     install("leaving", "leaving_plugin:task")
     lines = {line.split()[0]: line for line in listing().splitlines() if line}
     assert "does not load: SystemExit: no licence" in lines["leaving"]
-    with pytest.raises(UsageError, match="'leaving' of thirdparty 2.0 does not load"):
+    with pytest.raises(UsageError, match=r"'leaving' of thirdparty 2\.0 does not load"):
         load_task("leaving")
 
 
