@@ -23,6 +23,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "codebook_entries": 50,
         "encoder_layerdrop": 0.0,
         "decoder_layerdrop": 0.0,
+        "init_std": 0.08,
     },
     "small": {
         "d_model": 256,
@@ -34,6 +35,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "prenet_dim": 128,
         "postnet_channels": 128,
         "unit_dim": 128,
+        "init_std": 0.06,
     },
     "base": {},
     "large": {
@@ -97,6 +99,7 @@ class ModelConfig:
     postnet_dropout: float = 0.5
     feature_grad_scale: float = 0.1  # gradient into the convolutions; 0 freezes them
 
+    init_std: float = 0.02  # of linear weights, embeddings and distances; narrow models learn nothing for long at 0.02
     # exact: an utterance's output does not depend on its batch. original, hf: the leaks of those implementations.
     padding: Literal["exact", "original", "hf"] = "exact"
     # Where Hugging Face's behaviour differs from the original's: stop rule, text end, dropout mask, guided attention.
@@ -105,10 +108,11 @@ class ModelConfig:
     @classmethod
     def expand(cls, tree: dict[str, Any]) -> dict[str, Any]:
         """Complete a block of YAML with the values of its size."""
-        return {**SIZES.get(tree.get("size", "base"), {}), **tree}
+        return {**SIZES.get(str(tree.get("size", "base")), {}), **tree}  # a wrong size is complained about later
 
     @classmethod
     def of_size(cls, size: str, **changes: Any) -> "ModelConfig":
+        """The model of that size, with some values changed."""
         return cls(**cls.expand({"size": size, **changes}))
 
     def __post_init__(self) -> None:
@@ -121,6 +125,7 @@ class ModelConfig:
 
     @property
     def head_dim(self) -> int:
+        """Width of an attention head."""
         return self.d_model // self.heads
 
 

@@ -11,18 +11,20 @@ from speecht5_cli.models.prenets import ConvFeatures, ConvPositions, SpeechEncod
 from speecht5_cli.models.quantizer import Quantizer
 
 
-def initialise(model: nn.Module) -> None:
+def initialise(model: nn.Module, std: float) -> None:
     """Draw all weights of a SpeechT5 from torch's generator.
 
-    Linear, embedding and relative positions N(0, 0.02), biases 0; feature convolutions Kaiming normal; convolutional
+    Linear, embedding and relative positions N(0, std), biases 0; feature convolutions Kaiming normal; convolutional
     positions N(0, sqrt(4 / (kernel * width))); codebook, unit embeddings and mask embedding U(0, 1); norms, scales and
     the post-net's convolutions as their constructors leave them.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Embedding):
-            nn.init.normal_(module.weight, 0.0, 0.02)  # the row of <pad>, too: it is tied to the output projection
+            nn.init.normal_(module.weight, 0.0, std)  # the row of <pad>, too: it is tied to the output projection
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
+        if isinstance(module, RelativePositions):
+            nn.init.normal_(module.table, 0.0, std)
         for kind, draw in _LAWS.items():
             if isinstance(module, kind):
                 draw(module)
@@ -41,7 +43,6 @@ def _draw_positions(module: ConvPositions) -> None:
 _LAWS: dict[type[nn.Module], Callable[..., object]] = {
     ConvFeatures: _draw_features,
     ConvPositions: _draw_positions,
-    RelativePositions: lambda module: nn.init.normal_(module.table, 0.0, 0.02),
     SpeechEncoderPrenet: lambda module: nn.init.uniform_(module.mask_embedding),
     UnitHead: lambda module: nn.init.uniform_(module.embeddings),
     Quantizer: lambda module: nn.init.uniform_(module.codebook),

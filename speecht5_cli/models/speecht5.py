@@ -67,7 +67,7 @@ class SpeechT5(nn.Module):
             self.quantizer = Quantizer(cfg)
         if parts.classes:
             self.class_head = ClassHead(cfg, parts.classes)
-        initialise(self)
+        initialise(self, cfg.init_std)
 
     @property
     def blank(self) -> int:
