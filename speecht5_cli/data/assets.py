@@ -35,7 +35,7 @@ class Assets:
                 raise CheckpointError(f"'{name}' is not given, and there is no initial model to take it from")
             found = initial.path(name) if source is None and initial else source
             if found and found.resolve() != place.resolve():
-                (shutil.copytree if found.is_dir() else shutil.copyfile)(found, place)
+                _copy(found, place)
         return cls(folder)
 
     def __contains__(self, name: str) -> bool:
@@ -55,3 +55,11 @@ class Assets:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder, "_read": {}}  # workers read for themselves
+
+
+def _copy(found: Path, place: Path) -> None:
+    """A file or a folder; what an interrupted run has left there is replaced."""
+    if found.is_dir():
+        shutil.copytree(found, place, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(found, place)

@@ -9,7 +9,7 @@ import numpy as np
 from speecht5_cli.data.batch import Batch
 from speecht5_cli.data.rows import Row, Rows
 from speecht5_cli.data.sampling import MicroBatch
-from speecht5_cli.errors import DataError
+from speecht5_cli.errors import DataError, SpeechT5Error
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ def load(reader: BatchReader, places: Iterable[MicroBatch], *, workers: int, dev
         yield from (reader[place].to(device) for place in places)
         return
     loader: DataLoader = DataLoader(
-        reader,  # type: ignore[arg-type]
+        _Tried(reader),  # type: ignore[arg-type]
         sampler=places,
         batch_size=None,
         num_workers=workers,
@@ -66,7 +66,22 @@ def load(reader: BatchReader, places: Iterable[MicroBatch], *, workers: int, dev
         pin_memory=device.type == "cuda",
     )
     for batch in loader:
+        if isinstance(batch, SpeechT5Error):
+            raise batch
         yield batch.to(device)
+
+
+class _Tried:
+    """A reader that returns our errors: raised in a worker, they would come out wrapped in its traceback."""
+
+    def __init__(self, reader: BatchReader) -> None:
+        self.reader = reader
+
+    def __getitem__(self, place: MicroBatch) -> Batch | SpeechT5Error:
+        try:
+            return self.reader[place]
+        except SpeechT5Error as error:
+            return error
 
 
 def _start_worker(_: int) -> None:

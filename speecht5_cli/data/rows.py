@@ -3,7 +3,7 @@
 Both give a cost for each row (seconds, or characters) without reading it, and a row by its number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -80,6 +80,7 @@ class UtteranceRows:
         for place, data_dir in enumerate(self.dirs):
             self._open(data_dir, files, optional)
             durations = self._durations(data_dir, files)
+            _check_gaps(data_dir, durations, f"{data_dir.path}: no duration")
             for utterance in data_dir.utterances:
                 if only is not None and utterance not in only:
                     continue
@@ -104,15 +105,13 @@ class UtteranceRows:
     def _open(self, data_dir: DataDir, files: Sequence[str], optional: Sequence[str]) -> None:
         sounds, tables = {}, {}
         for name in [*files, *(name for name in optional if data_dir.has(name))]:
-            table = data_dir.table(name)
-            missing = data_dir.table("utt2spk").keys() - table.keys()
-            if missing and name != "wav.scp":
-                raise DataError(
-                    f"{data_dir.path}/{name}: no line for {len(missing)} utterances, such as {min(missing)}"
-                )
             if name in ("wav.scp", "target.scp"):
                 sounds[name] = data_dir.audio(name)
-            elif name.endswith(".scp"):
+                _check_gaps(data_dir, sounds[name], f"{data_dir.path}/{name}: no sound")
+                continue
+            table = data_dir.table(name)
+            _check_gaps(data_dir, table, f"{data_dir.path}/{name}: no line")
+            if name.endswith(".scp"):
                 tables[name] = dict(zip(table, data_dir.resolved(table.values())))
             else:
                 tables[name] = table
@@ -133,6 +132,13 @@ class UtteranceRows:
             {name: refs[utterance] for name, refs in self._sounds[place].items()},
             self.allow_pipes,
         )
+
+
+def _check_gaps(data_dir: DataDir, found: Mapping[str, object], complaint: str) -> None:
+    """Raise DataError unless every utterance was found."""
+    missing = data_dir.table("utt2spk").keys() - found.keys()
+    if missing:
+        raise DataError(f"{complaint} for {len(missing)} utterances, such as {min(missing)}; see `speecht5 validate`")
 
 
 class LineRows:
