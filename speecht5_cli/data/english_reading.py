@@ -18,7 +18,7 @@ _MONTHS = [
     *("July", "August", "September", "October", "November", "December"),
 ]
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)"
-_DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
+_DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:[snrt][tdh])?"  # 1, 1st, 2nd, 3rd, 4th
 _HALF_DAY = r"(?P<half>[ap])\s?m\b"  # am, or `a m`, which a.m. has become
 _TENS = re.compile(r"(?<=ty)-(?=(?:one|two|three|four|five|six|seven|eight|nine|first|second|third|fifth|\w+th)\b)")
 

@@ -129,6 +129,7 @@ class Cut:
     n_frames: int
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """See `Spoken.piece`."""
         return self.spoken.piece(self.start, self.n_frames)
 
 

@@ -33,6 +33,7 @@ class LogMelFolder:
 
     @property
     def utterances(self) -> list[str]:
+        """All ids, sorted."""
         return sorted(self._sources)
 
     def __contains__(self, utterance: str) -> bool:

@@ -210,6 +210,7 @@ class Pace:
         self.first, self.steps, self.started = first, steps, time.monotonic()
 
     def steps_per_s(self, step: int) -> float:
+        """Since this process started."""
         return (step - self.first) / (time.monotonic() - self.started)
 
     def __call__(self, step: int) -> str:

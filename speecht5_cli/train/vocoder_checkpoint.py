@@ -33,6 +33,7 @@ class Adversaries:
 
     @property
     def device(self) -> torch.device:
+        """Where both nets lie."""
         return self.generator.mean.device
 
 

@@ -25,6 +25,7 @@ class VocoderSources:
     allow_pipes: bool = False
 
     def fingerprints(self) -> dict[str, str]:
+        """Marks of everything that is read: another one makes it another experiment."""
         files = [folder / name for folder in self.data for name in ("wav.scp", "segments", "target.scp")]
         files += [self.mels / "feats.scp"] if self.mels else []
         files += [vocoder_folder(self.init)] if self.init else []
