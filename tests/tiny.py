@@ -5,7 +5,7 @@ A letter is a tone of its own, 60 ms long, so that a net can learn in seconds wh
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +16,12 @@ from speecht5_cli.data.frames import UNIT_HOP_SAMPLES, n_unit_frames
 from speecht5_cli.data.speaker_vectors import write_vectors
 from speecht5_cli.data.units import UnitInfo
 from speecht5_cli.data.vocabulary import SPACE, Vocabulary
+from speecht5_cli.models.config import ModelConfig, Parts
 from speecht5_cli.plugins import load_task
 from speecht5_cli.train.config import RunConfig, run_config
+
+if TYPE_CHECKING:
+    from speecht5_cli.models.speecht5 import SpeechT5
 
 LETTERS = "abcdef"
 UNITS = len(LETTERS) + 1  # silence is cluster 0
@@ -156,3 +160,28 @@ def exact_config(corpus: TinyCorpus, task: str, *words: str) -> RunConfig:
     """As `tiny_config`, with nothing random but the order of the data: no dropout, no masks."""
     quiet: dict[str, Any] = {"asr": ("asr.time_mask.prob=0", "asr.channel_mask.prob=0")}
     return tiny_config(corpus, task, *quiet.get(task, ()), *words, model=EXACT)
+
+
+def tiny_net(*, seed: int = 0, **changes: Any) -> "SpeechT5":
+    """A net with all parts, 13 symbols (the last is the blank), in evaluation mode; `changes` go to its configuration.
+
+    Its weights are larger than fresh ones, so that no part is too weak to be noticed.
+    """
+    import torch
+
+    from speecht5_cli.models.speecht5 import SpeechT5
+
+    torch.manual_seed(seed)
+    parts = Parts(
+        speech_in=True,
+        text_in=True,
+        text_out=True,
+        speech_out=True,
+        codebook=True,
+        vocabulary=13,
+        blank=12,
+        units=UNITS,
+        classes=5,
+    )
+    net = SpeechT5(ModelConfig(**ModelConfig.expand({**MODEL, "init_std": 0.3, **changes})), parts)
+    return net.eval()
