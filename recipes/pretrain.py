@@ -18,7 +18,6 @@ from speecht5_cli.data.examples import crops, long_enough, speech_out
 from speecht5_cli.data.features import log_mel
 from speecht5_cli.data.frames import n_unit_frames
 from speecht5_cli.data.rows import Row
-from speecht5_cli.data.speaker_vectors import read_vector
 from speecht5_cli.data.units import UNITS, UnitInfo, read_units
 from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_files
 from speecht5_cli.errors import ConfigError, UsageError
@@ -49,6 +48,7 @@ class PretrainConfig:
     noise: TextNoise = field(default_factory=TextNoise)
     longest_samples: int = 250_000  # speech is cropped to this
 
+    unmasked_units: float = 0.0  # weight of unit prediction on frames that are not hidden
     feature_penalty: float = 10.0
     diversity: float = 0.1
     diversity_formula: Literal["perplexity", "paper"] = "perplexity"
@@ -112,7 +112,7 @@ class Pretrain:
             "wav": wave,
             "mel": log_mel(wave),
             "units": read_units(row[cfg.task.units], info, n_unit_frames(len(wave)), utterance=row.id),
-            "xvector": read_vector(row["xvector.scp"]),
+            "xvector": row.vector("xvector.scp"),
         }
 
     def collate(self, examples: list[dict[str, Any]], cfg: Any, rng: np.random.Generator | None) -> Batch:
@@ -145,6 +145,7 @@ class Pretrain:
         n_masked, n_frames, n_mels = int(tensors["mask"].sum()), sum(map(len, units)), int(tensors["mel_lens"].sum())
         weights = {
             "units": float(n_masked),
+            "units_open": float(n_frames - n_masked),
             "features": float(n_frames),
             "l1": float(n_mels),
             "stop": float(n_mels),
@@ -171,10 +172,10 @@ class Pretrain:
         mixed, stats = self._mixed(model, encoded, cfg, step, terms, "speech_diversity")
         spoken = model.decode_speech(mel, mel_lens, mixed, batch["xvector"])
         terms |= spectrogram_terms(spoken, mel, mel_lens)
-        open_loss, open_correct = unit_cross_entropy(model.unit_logits(encoded.states[seen]).detach(), units[seen])
+        open_loss, open_correct = unit_cross_entropy(model.unit_logits(encoded.states[seen]), units[seen])
+        terms["units_open"] = Term(open_loss, cfg.task.unmasked_units)
         stats |= {
             "units_accuracy": (correct, hidden.sum()),
-            "units_open": (open_loss, seen.sum()),
             "units_open_accuracy": (open_correct, seen.sum()),
         }
         return Loss(terms, stats)

@@ -16,6 +16,7 @@ MODULES: tuple[str, ...] = (
     "training",
     "decode",
     "score",
+    "single",
     "report",
     "tasks",
     "doctor",

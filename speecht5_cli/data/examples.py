@@ -13,7 +13,7 @@ from speecht5_cli.data.batch import Batch, lens, padded
 from speecht5_cli.data.corruption import SpanMask, span_mask
 from speecht5_cli.data.frames import UNIT_HOP_SAMPLES, n_unit_frames
 from speecht5_cli.data.rows import Row
-from speecht5_cli.data.speaker_vectors import normalised, read_vector
+from speecht5_cli.data.speaker_vectors import normalised
 from speecht5_cli.data.vocabulary import Vocabulary
 from speecht5_cli.data.voices import VOICES, default_voice
 
@@ -103,7 +103,7 @@ def voice_of(row: Row, assets: Assets, *, dim: int) -> np.ndarray:
     Raises DataError when there is neither, or when its size is another than the model's.
     """
     if "xvector.scp" in row:
-        return normalised(read_vector(row["xvector.scp"]), where=f"utterance {row.id}: xvector.scp", dim=dim)
+        return normalised(row.vector("xvector.scp"), where=f"utterance {row.id}: xvector.scp", dim=dim)
     voice = assets.read(VOICES, default_voice) if VOICES in assets else default_voice(assets.folder / VOICES)
     return normalised(voice, where=f"{assets.folder / VOICES}: the default voice", dim=dim)
 

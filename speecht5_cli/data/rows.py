@@ -4,7 +4,7 @@ Both give a cost for each row (seconds, or characters) without reading it, and a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from speecht5_cli.data.audio import AudioRef, read_audio
 from speecht5_cli.data.datadir import DataDir
+from speecht5_cli.data.speaker_vectors import read_vector
 from speecht5_cli.data.text_lines import TextLines
 from speecht5_cli.errors import DataError
 
@@ -40,6 +41,30 @@ class Row:
             return read_audio(self.sounds[table], allow_pipes=self.allow_pipes)
         except DataError as error:
             raise DataError(f"utterance {self.id}: {error}") from None
+
+    def vector(self, table: str) -> np.ndarray:
+        """A vector such as the one of "xvector.scp", as stored. Raises DataError that names the utterance."""
+        try:
+            return read_vector(self.values[table])
+        except DataError as error:
+            raise DataError(f"utterance {self.id}: {error}") from None
+
+
+@dataclass(frozen=True)
+class GivenRow(Row):
+    """An utterance that lies in memory: a single input, outside of any data dir."""
+
+    waves: Mapping[str, np.ndarray] = field(default_factory=dict)  # as `audio` gives them
+    vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __contains__(self, table: str) -> bool:
+        return table in self.values or table in self.waves or table in self.vectors
+
+    def audio(self, table: str = "wav.scp") -> np.ndarray:
+        return self.waves[table]
+
+    def vector(self, table: str) -> np.ndarray:
+        return self.vectors[table]
 
 
 class Rows(Protocol):

@@ -119,6 +119,11 @@ def renamed(name: str, rules: Rules) -> str | None:
     return None
 
 
+def inverted(rules: Rules) -> Rules:
+    """theirs -> ours"""
+    return {theirs: ours for ours, theirs in rules.items()}
+
+
 def fairseq_rules(conv_norm: str) -> Rules:
     """ours -> fairseq, for a model whose feature norms are "group" or "layer"."""
     return {**FAIRSEQ, **(FAIRSEQ_GROUP if conv_norm == "group" else FAIRSEQ_LAYER)}

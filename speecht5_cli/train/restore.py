@@ -42,18 +42,26 @@ def restore(path: Path, *, task: str | None = None, overrides: Tree | None = Non
     name = tree["name"]
     if task is not None and task != name:
         raise CheckpointError(f"{path}: this is a model for '{name}', not for '{task}'")
-    plugin = load_task(name)
-    cfg = RunConfig(
-        name=name,
-        model=from_tree(plugin.Model, tree["model"], f"{folder / CONFIG}: model"),
-        task=from_tree(plugin.Config, merged(tree[name], overrides or {}), f"{folder / CONFIG}: {name}"),
-    )
-    assets = Assets(folder / ASSETS)
-    with torch.device("meta"):  # weights are read, not drawn
-        model = plugin.build(cfg, assets)
+    plugin, assets = load_task(name), Assets(folder / ASSETS)
+    tree = {**tree, name: merged(tree[name], overrides or {})}
+    cfg, model = built(plugin, tree, assets, str(folder / CONFIG))
     tensors = read_tensors(folder / MODEL)
     model = _materialised(model, tensors, str(folder))
     return Restored(folder, plugin, cfg, assets, model.to(device).eval())
+
+
+def built(plugin: TaskPlugin, tree: Tree, assets: Assets, where: str) -> tuple[RunConfig, nn.Module]:
+    """The configuration of a model folder, and its model without memory (on the meta device).
+
+    Raises ConfigError that starts with `where`.
+    """
+    cfg = RunConfig(
+        name=plugin.name,
+        model=from_tree(plugin.Model, tree["model"], f"{where}: model"),
+        task=from_tree(plugin.Config, tree[plugin.name], f"{where}: {plugin.name}"),
+    )
+    with torch.device("meta"):  # weights are read, not drawn
+        return cfg, plugin.build(cfg, assets)
 
 
 def _materialised(model: nn.Module, tensors: dict[str, Tensor], where: str) -> nn.Module:
