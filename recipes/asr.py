@@ -33,6 +33,7 @@ class AsrConfig:
     vocabulary: Path | None = None  # folder with vocab.txt; none: the initial model's
     ce_weight: float = 0.5
     ctc_weight: float = 0.5
+    ctc_head: bool = True  # false: a model without one, such as Hugging Face's
     label_smoothing: float = 0.0
     zero_infinity: bool = True  # the original asks for it, but does not get it
     freeze_encoder_steps: int = 13_000
@@ -40,6 +41,10 @@ class AsrConfig:
     channel_mask: SpanMask = field(default_factory=lambda: SpanMask(prob=0.5, length=64))
     normaliser: str = "lower"  # of the second word error rate
     decode: TextSearch = field(default_factory=lambda: TextSearch(ctc_weight=0.3))
+
+    def __post_init__(self) -> None:
+        if not self.ctc_head and (self.ctc_weight or self.decode.ctc_weight or self.decode.method == "ctc"):
+            raise ValueError("without ctc_head, ctc_weight and decode.ctc_weight must be 0 and decode.method beam")
 
 
 class Asr:
@@ -63,8 +68,8 @@ class Asr:
         from speecht5_cli.models.speecht5 import SpeechT5
 
         vocabulary = assets.read(VOCAB_FILE, Vocabulary.load)
-        parts = Parts(speech_in=True, text_out=True, vocabulary=len(vocabulary), blank=vocabulary.blank)
-        return SpeechT5(cfg.model, parts)
+        blank = vocabulary.blank if cfg.task.ctc_head else None
+        return SpeechT5(cfg.model, Parts(speech_in=True, text_out=True, vocabulary=len(vocabulary), blank=blank))
 
     def example(self, row: Row, cfg: Any, assets: Assets, rng: np.random.Generator | None) -> dict[str, Any]:
         example: dict[str, Any] = {"wav": long_enough(row.audio())}
@@ -90,13 +95,7 @@ class Asr:
         from speecht5_cli.losses.text import ctc, token_cross_entropy
 
         task = cfg.task
-        encoded = model.encode_speech(
-            batch["wav"],
-            batch["wav_lens"],
-            mask=batch.get("mask"),
-            channel_mask=batch.get("channel_mask"),
-            frozen=step < task.freeze_encoder_steps,
-        )
+        encoded = model.encode_speech(**batch.speech, frozen=step < task.freeze_encoder_steps)
         logits = model.decode_text(batch["shifted"], encoded)
         said = token_cross_entropy(logits, batch["target"], pad=Vocabulary.pad, smoothing=task.label_smoothing)
         terms = {"ce": Term(said.loss, task.ce_weight)}
@@ -116,7 +115,7 @@ class Asr:
         from speecht5_cli.decode.text import as_hypotheses, search_text
 
         vocabulary, options = assets.read(VOCAB_FILE, Vocabulary.load), cfg.task.decode
-        encoded = model.encode_speech(batch["wav"], batch["wav_lens"])
+        encoded = model.encode_speech(**batch.speech)
         found = search_text(model, encoded, options, eos=vocabulary.eos, forbidden=vocabulary.unsayable)
         return as_hypotheses(batch.ids, found, vocabulary.decode, nbest=options.nbest)
 

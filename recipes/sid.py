@@ -150,13 +150,7 @@ def _logits(model: SpeechT5, batch: Batch, cfg: Any, *, frozen: bool = False) ->
     """Class logits (B, K), and the decoder states (B, D) that they are made from."""
     from speecht5_cli.losses.classes import class_logits
 
-    encoded = model.encode_speech(
-        batch["wav"],
-        batch["wav_lens"],
-        mask=batch.get("mask"),
-        channel_mask=batch.get("channel_mask"),
-        frozen=frozen,
-    )
+    encoded = model.encode_speech(**batch.speech, frozen=frozen)
     states = model.decode_class(encoded)
     return class_logits(states, model.class_head.weight, cfg.task.softmax, scale=cfg.task.scale), states
 

@@ -84,13 +84,7 @@ class St:
         from speecht5_cli.losses.terms import Loss, Term
         from speecht5_cli.losses.text import token_cross_entropy
 
-        encoded = model.encode_speech(
-            batch["wav"],
-            batch["wav_lens"],
-            mask=batch.get("mask"),
-            channel_mask=batch.get("channel_mask"),
-            frozen=step < cfg.task.freeze_encoder_steps,
-        )
+        encoded = model.encode_speech(**batch.speech, frozen=step < cfg.task.freeze_encoder_steps)
         logits = model.decode_text(batch["shifted"], encoded)
         said = token_cross_entropy(logits, batch["target"], pad=Vocabulary.pad, smoothing=cfg.task.label_smoothing)
         return Loss({"ce": Term(said.loss)}, {"accuracy": (said.correct, said.n), "nll": (said.nll, said.n)})
@@ -99,7 +93,7 @@ class St:
         from speecht5_cli.decode.text import as_hypotheses, search_text
 
         vocabulary, options = assets.read(VOCAB_FILE, Vocabulary.load), cfg.task.decode
-        encoded = model.encode_speech(batch["wav"], batch["wav_lens"])
+        encoded = model.encode_speech(**batch.speech)
         found = search_text(model, encoded, options, eos=vocabulary.eos, forbidden=vocabulary.unsayable)
         return as_hypotheses(batch.ids, found, vocabulary.decode, nbest=options.nbest)
 

@@ -77,14 +77,15 @@ class Vc:
         )
 
     def loss(self, model: SpeechT5, batch: Batch, cfg: Any, step: int) -> Loss:
-        from speecht5_cli.losses.speech import speech_to_speech_loss
+        from speecht5_cli.losses.speech import speaking_loss
 
-        return speech_to_speech_loss(model, batch.tensors, cfg.task, frozen=step < cfg.task.freeze_encoder_steps)
+        encoded = model.encode_speech(**batch.speech, frozen=step < cfg.task.freeze_encoder_steps)
+        return speaking_loss(model, encoded, batch.tensors, cfg.task)
 
     def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
         from speecht5_cli.decode.speech import speak
 
-        encoded = model.encode_speech(batch["wav"], batch["wav_lens"])
+        encoded = model.encode_speech(**batch.speech)
         return speak(model, encoded, batch["xvector"], cfg.task.decode, ids=batch.ids, owners=batch["owners"])
 
     def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:

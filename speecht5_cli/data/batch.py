@@ -18,7 +18,7 @@ Names that tasks share (B batch, S samples, T frames, U tokens, L mel frames, D 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,6 +46,16 @@ class Batch:
     def get(self, name: str) -> "Tensor | None":
         """The tensor of that name, or None."""
         return self.tensors.get(name)
+
+    @property
+    def speech(self) -> dict[str, Any]:
+        """What `SpeechT5.encode_speech` wants of a batch that `data.examples.speech_in` made."""
+        return {
+            "wav": self["wav"],
+            "lens": self["wav_lens"],
+            "mask": self.get("mask"),
+            "channel_mask": self.get("channel_mask"),
+        }
 
     def to(self, device: "torch.device | str") -> "Batch":
         """The batch with its tensors on the device."""

@@ -78,7 +78,7 @@ class CTCPrefixScorer:
         psi[:, self.eos] = either.gather(1, self.last_frame[utterances, None])[:, 0]
         psi[:, self.blank_id] = float("-inf")
         self.next = psi
-        return (psi - self.prefix[:, None]).float()
+        return (psi - self.prefix[:, None]).masked_fill(self.prefix[:, None].isneginf(), float("-inf")).float()
 
     def reorder(self, rows: Tensor) -> None:
         self.blank, self.non_blank = self.blank[rows], self.non_blank[rows]

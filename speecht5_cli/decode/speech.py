@@ -114,7 +114,8 @@ class PrenetDropout:
         rate, self.units = model.cfg.prenet_dropout, model.cfg.prenet_dim
         self.hidden = 1 - rate if model.cfg.compat == "hf" else rate  # there units stay with that probability
         self.device = model.speech_decoder_prenet.projection.weight.device
-        self.generators = [torch.Generator().manual_seed(seed * (1 << 32) + zlib.crc32(i.encode())) for i in ids]
+        # torch's generator looks at 32 bits of its seed, so both go into these.
+        self.generators = [torch.Generator().manual_seed(zlib.crc32(i.encode(), seed)) for i in ids]
         self.blocks: list[Tensor] = [torch.empty(0)] * len(ids)
 
     def kept(self, utterances: list[int], step: int) -> tuple[Tensor, Tensor] | None:

@@ -19,7 +19,7 @@ def search_text(
     With ctc_weight 1 the decoder is not asked at all.
     """
     if options.method == "ctc":
-        return ctc_best_path(model, encoded, forbidden=forbidden)
+        return ctc_best_path(model, encoded, forbidden=[*forbidden, eos])
     scorers = []
     if options.ctc_weight < 1:
         scorers.append(Weighted(AttentionScorer(model, encoded), 1 - options.ctc_weight))

@@ -57,40 +57,18 @@ class Guidance(Protocol):
     sigma: float
 
 
-def speech_to_speech_loss(model: SpeechT5, batch: Mapping[str, Tensor], guidance: Guidance, *, frozen: bool) -> Loss:
-    """Terms for a batch of speech that goes in and speech that should come out (names as in data/batch.py).
+def speaking_loss(model: SpeechT5, encoded: Encoded, batch: Mapping[str, Tensor], guidance: Guidance) -> Loss:
+    """Spectrogram terms and guided attention for what `encoded` should be spoken as (names as in data/batch.py).
 
-    `frozen` gives no gradient to the encoder.
-    """
-    encoded = model.encode_speech(
-        batch["wav"],
-        batch["wav_lens"],
-        mask=batch.get("mask"),
-        channel_mask=batch.get("channel_mask"),
-        frozen=frozen,
-    )
-    return speaking_loss(model, encoded, batch, guidance, source_lens=frame_lens(batch["wav_lens"]))
-
-
-def speaking_loss(
-    model: SpeechT5,
-    encoded: Encoded,
-    batch: Mapping[str, Tensor],
-    guidance: Guidance,
-    *,
-    source_lens: Tensor | None = None,
-) -> Loss:
-    """Spectrogram terms and guided attention for what `encoded` should be spoken as.
-
-    `source_lens` (B,) are the positions to be guided along, where they are not the encoder's own: with `padding:
-    original` its mask keeps a frame more than the convolutions make, and the original guides along the latter.
+    Speech is guided along the frames that the convolutions make of it: with `padding: original` the encoder's mask
+    keeps a frame more.
     """
     mel, lens = batch["mel"], batch["mel_lens"]
     spoken = model.decode_speech(mel, lens, encoded, batch["xvector"], attention=guidance.guided > 0)
     terms = spectrogram_terms(spoken, mel, lens)
     if guidance.guided:
         steps = lens.div(model.cfg.reduction, rounding_mode="floor")
-        along = encoded.lens if source_lens is None else source_lens
+        along = frame_lens(batch["wav_lens"]) if "wav_lens" in batch else encoded.lens
         distance = guided_attention(spoken.attention, steps, along, sigma=guidance.sigma)
         terms["guided"] = Term(distance, guidance.guided)
     return Loss(terms)

@@ -99,7 +99,7 @@ def _conv_len(lens: Tensor) -> Tensor:
 
 
 class ConvPositions(nn.Module):
-    """Positions from a wide grouped convolution whose weight is normalised for each place of the kernel. To be added."""
+    """Positions from a wide grouped convolution whose weight is normalised at each place of the kernel. To be added."""
 
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from speecht5_cli.data.batch import Batch
 from speecht5_cli.data.examples import speaking_weights, speech_out
-from speecht5_cli.losses.speech import speaking_loss, speech_to_speech_loss
+from speecht5_cli.losses.speech import speaking_loss
 from speecht5_cli.losses.terms import Loss
 from speecht5_cli.losses.text import token_cross_entropy
 from speecht5_cli.models.prenets import frame_lens
@@ -101,7 +101,7 @@ def spoken_loss(net: SpeechT5, batch: Batch) -> Loss:
     """The loss of the tasks that speak."""
     guidance = SimpleNamespace(guided=1.0, sigma=0.4)
     if "wav" in batch:
-        return speech_to_speech_loss(net, batch.tensors, guidance, frozen=False)
+        return speaking_loss(net, net.encode_speech(**batch.speech), batch.tensors, guidance)
     return speaking_loss(net, net.encode_text(batch["tokens"]), batch.tensors, guidance)
 
 
