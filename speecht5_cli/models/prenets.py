@@ -72,7 +72,7 @@ class ConvFeatures(nn.Module):
 
 
 class ChannelNorm(nn.Module):
-    """GroupNorm with a group for each channel: each is normalised over its utterance's time, in float32."""
+    """GroupNorm with a group for each channel: each is normalised over its utterance's time, at least in float32."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class ChannelNorm(nn.Module):
 
     def forward(self, x: Tensor, lens: Tensor | None) -> Tensor:
         """x (B, channels, T); with lens (B,) the statistics leave the pads out."""
-        x = x.float()
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
         if lens is None or bool((lens == x.size(2)).all()):
             return group_norm(x, x.size(1), self.weight, self.bias)
         # This tensor is the largest of the whole model: few passes over it, and the affine part in one of them.
