@@ -59,6 +59,7 @@ class Hypothesis:
     stopped: str = ""  # why it ended: "eos", "length", "threshold", ...
     nbest: tuple[tuple[Any, float], ...] = ()
     details: dict[str, Any] | None = None  # further plain values for hyp.jsonl
+    attention: "np.ndarray | None" = None  # (U, T) of decoder steps to input positions, for pictures
     vector: "np.ndarray | None" = None  # (D,) what the answer was read from, for verification; to vectors.npz
 
 

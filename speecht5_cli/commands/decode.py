@@ -33,6 +33,8 @@ def decode(
     nj: int = typer.Option(1, "--nj", help="Processes; each holds a copy of the model."),
     batch_seconds: float = typer.Option(120.0, "--batch-seconds", help="Sound that is decoded at once."),
     precision: Precision = typer.Option(Precision.auto, "--precision", help="Numbers of the forward pass."),
+    vocoder: str = typer.Option("griffin-lim", "--vocoder", help="For speech: griffin-lim, or a vocoder's folder."),
+    pictures: bool = typer.Option(False, "--pictures", help="For speech: draw spectrograms and attention, too."),
     allow_pipes: bool = typer.Option(False, "--allow-pipes", help="Let wav.scp run shell commands."),
 ) -> None:
     sets = recipe_here("--model or --data").sets(task) if model is None or not data else None
@@ -47,8 +49,14 @@ def decode(
         with made(
             target,
             "decode",
-            options={"task": task, "settings": settings, "precision": precision.value},
-            inputs=[folder, data_dir / "wav.scp", data_dir / "segments", data_dir / "text", data_dir / "xvector.scp"],
+            options={
+                "task": task,
+                "settings": settings,
+                "precision": precision.value,
+                "vocoder": vocoder,
+                "pictures": pictures,
+            },
+            inputs=[folder, *(data_dir / name for name in ("wav.scp", "segments", "text", "xvector.scp"))],
             outputs=[target / "hyp.jsonl"],
         ) as making:
             if making.done:
@@ -56,8 +64,19 @@ def decode(
                 continue
             from speecht5_cli.train.predict import Request, predict_set
 
-            request = Request(model, data_dir, task, settings, batch_seconds, precision.value, allow_pipes)
-            decoding = predict_set(request, target, nj=nj)
+            request = Request(
+                model,
+                data_dir,
+                target,
+                task,
+                settings,
+                batch_seconds=batch_seconds,
+                precision=precision.value,
+                allow_pipes=allow_pipes,
+                vocoder=vocoder,
+                pictures=pictures,
+            )
+            decoding = predict_set(request, nj=nj)
         ends = ", ".join(f"{number} by {why}" for why, number in decoding.stopped.items())
         print(f"{target}: {decoding.n_utterances} hypotheses (ended: {ends}), RTF {decoding.rtf}")
 

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from speecht5_cli.decode.options import SpeechGeneration
+from speecht5_cli.losses.guided import HEADS
 from speecht5_cli.models.prenets import padding_mask
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 from speecht5_cli.plugins import Hypothesis
@@ -150,7 +152,7 @@ def speak(
     pieces = [f"{ids[owner]}#{k}" for k, owner in enumerate(owners.tolist())]
     generated: list[Generated] = []
     if encoded is not None:
-        generated = generate(model, encoded, xvector[owners], options, ids=pieces, n_steps=n_steps)
+        generated = generate(model, encoded, xvector[owners], options, ids=pieces, n_steps=n_steps, attention=True)
     pause = torch.full((max(pause_frames, 1), model.cfg.n_mels), SILENCE)
     hypotheses = []
     for number, name in enumerate(ids):
@@ -160,5 +162,11 @@ def speak(
             parts += [pause[:pause_frames], piece.mel.float().cpu()] if parts else [piece.mel.float().cpu()]
         by_length = any(piece.stopped == "length" for piece in own)
         stopped = "length" if by_length else "threshold" if own else "nothing to say"
-        hypotheses.append(Hypothesis(name, torch.cat(parts).numpy(), 0.0, stopped))
+        seen = _guided(own[0].attention) if len(own) == 1 else None
+        hypotheses.append(Hypothesis(name, torch.cat(parts).numpy(), 0.0, stopped, attention=seen))
     return hypotheses
+
+
+def _guided(attention: Tensor | None) -> np.ndarray | None:
+    """The heads that guided attention trains, (layers, H, U, T) -> their mean (U, T)."""
+    return None if attention is None else attention[:, :HEADS].mean((0, 1)).float().cpu().numpy()

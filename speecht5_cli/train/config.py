@@ -106,7 +106,8 @@ def run_config(plugin: TaskPlugin, tree: Tree, *, model: Tree | None = None, whe
     if model is not None:
         if own.get("size", model.get("size")) != model.get("size"):
             raise ConfigError(
-                f"{where}.model.size: the initial model is '{model.get('size')}', the configuration says '{own['size']}'"
+                f"{where}.model.size: the initial model is '{model.get('size')}', "
+                f"the configuration says '{own['size']}'"
             )
         own = merged(model, own)
     task = tree.pop(plugin.name, None) or {}
@@ -118,7 +119,7 @@ def run_config(plugin: TaskPlugin, tree: Tree, *, model: Tree | None = None, whe
     unknown = set(tree) - {"data", "optim", "train"}
     if unknown:
         raise ConfigError(
-            f"{where}.{min(unknown)}: unknown block; known: model, data, optim, train and {plugin.name} (the task's own)"
+            f"{where}.{min(unknown)}: unknown block; known: model, data, optim, train, and {plugin.name} of the task"
         )
     return from_tree(RunConfig, {**tree, **blocks}, where)
 

@@ -40,7 +40,7 @@ def overfit_on(plugin: TaskPlugin, cfg: RunConfig, exp: Path, *, n: int, init: P
     )
     folder = run(plugin, small, exp, init=init)
     hypotheses = exp / "decode" / "overfit"
-    predict_set(Request(folder, some, plugin.name, {}), hypotheses)
+    predict_set(Request(folder, some, hypotheses, plugin.name, {}))
     values = plugin.score(hypotheses, some, small.task).values
     error = next((values[metric.name] for metric in plugin.metrics if metric.name in values), None)
     shown = ", ".join(f"{name} {value:.2f}" for name, value in values.items())

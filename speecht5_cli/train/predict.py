@@ -9,17 +9,22 @@ import numpy as np
 import torch
 
 from speecht5_cli.config import Tree, to_tree
+from speecht5_cli.data.audio import SAMPLE_RATE
 from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.hypotheses import Decoding, write_hypotheses
 from speecht5_cli.data.rows import UtteranceRows
+from speecht5_cli.decode.waveform import load_vocoder
 from speecht5_cli.errors import UsageError
 from speecht5_cli.plugins import Hypothesis
 from speecht5_cli.train.config import DataConfig
 from speecht5_cli.train.distributed import Ranks
+from speecht5_cli.train.pictures import draw_speech
 from speecht5_cli.train.precision import Numbers
 from speecht5_cli.train.restore import Restored, restore
 from speecht5_cli.train.streams import set_batches
 from speecht5_cli.workers import map_shards
+
+PICTURES = "pictures"
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,22 @@ class Request:
 
     model: Path
     data: Path
+    out: Path
     task: str | None
     overrides: Tree
     batch_seconds: float = 120.0
     precision: str = "auto"  # auto, fp32 or bf16
     allow_pipes: bool = False
+    vocoder: str = "griffin-lim"  # of tasks that speak
+    pictures: bool = False  # of what they say, in a folder of the hypotheses'
 
     def __hash__(self) -> int:
         return hash((self.model, self.data, repr(self.overrides)))
+
+    @property
+    def drawn(self) -> Path:
+        """Where pictures lie until the folder of hypotheses is in its place."""
+        return self.out.with_name(f".{self.out.name}.{PICTURES}")
 
 
 @dataclass(frozen=True)
@@ -47,8 +60,8 @@ class Part:
     work_s: float
 
 
-def predict_set(request: Request, out: Path, *, nj: int = 1) -> Decoding:
-    """Decode every utterance of the data dir and write the folder `out`."""
+def predict_set(request: Request, *, nj: int = 1) -> Decoding:
+    """Decode every utterance of the data dir and write the folder `request.out`."""
     restored = _restored(request)
     if restored.plugin.output == "none":
         raise UsageError(f"the task '{restored.cfg.name}' decodes nothing")
@@ -70,7 +83,10 @@ def predict_set(request: Request, out: Path, *, nj: int = 1) -> Decoding:
         work_s=round(sum(part.work_s for part in parts), 3),
     )
     hypotheses = (hypothesis for part in parts for hypothesis in part.hypotheses)
-    return write_hypotheses(out, hypotheses, decoding, utterances=data_dir.utterances)
+    decoding = write_hypotheses(request.out, hypotheses, decoding, utterances=data_dir.utterances)
+    if request.drawn.exists():
+        request.drawn.rename(request.out / PICTURES)
+    return decoding
 
 
 @lru_cache(maxsize=1)  # a worker gets several shards of one request
@@ -94,4 +110,17 @@ def _predict_shard(request: Request, utterances: list[str]) -> Part:
     with torch.inference_mode(), Numbers.of(request.precision, device)():
         for batch in batches:
             hypotheses += restored.plugin.predict(restored.model, batch, cfg, restored.assets)
-    return Part(hypotheses, float(rows.costs.sum()), time.perf_counter() - started)
+    audio_s = float(rows.costs.sum())
+    if restored.plugin.output == "speech":
+        hypotheses = _vocoded(hypotheses, request)
+        audio_s = sum(len(said.value) for said in hypotheses) / SAMPLE_RATE
+    return Part(hypotheses, audio_s, time.perf_counter() - started)
+
+
+def _vocoded(hypotheses: list[Hypothesis], request: Request) -> list[Hypothesis]:
+    """Log-mels as waves; pictures of them on the way, where wanted."""
+    waves = load_vocoder(request.vocoder)([said.value for said in hypotheses])
+    if request.pictures:
+        for said in hypotheses:
+            draw_speech(request.drawn / f"{said.id}.png", said.value, None, said.attention)
+    return [replace(said, value=wave, attention=None) for said, wave in zip(hypotheses, waves)]

@@ -9,9 +9,11 @@ import torch
 
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.batch import Batch
+from speecht5_cli.data.features import log_mel
+from speecht5_cli.data.rows import Row
 from speecht5_cli.errors import ConfigError, TrainingError
 from speecht5_cli.losses.terms import Loss
-from speecht5_cli.plugins import TaskPlugin
+from speecht5_cli.plugins import Hypothesis, TaskPlugin
 from speecht5_cli.train.checkpoint import Checkpoints, model_tree, resume, write_model_folder
 from speecht5_cli.train.config import RunConfig
 from speecht5_cli.train.distributed import Ranks, join, leave
@@ -21,6 +23,7 @@ from speecht5_cli.train.folders import ASSETS, FINAL, model_folder
 from speecht5_cli.train.loop import Progress, Window, train
 from speecht5_cli.train.metrics import Journal, clock, shown
 from speecht5_cli.train.optim import Optimizer
+from speecht5_cli.train.pictures import draw_speech
 from speecht5_cli.train.precision import Numbers
 from speecht5_cli.train.probe import probe
 from speecht5_cli.train.restore import Inherited, inherit
@@ -152,10 +155,21 @@ class Run:
         numbers = self.validation.measure(self.model, self.progress.step)
         self.journal.numbers(self.progress.step, "dev", numbers)
         self.journal.line(f"step {self.progress.step}  dev  {shown(numbers)}")
-        for reference, hypothesis in self.validation.decode_some(self.model):
-            self.journal.line(f"  {hypothesis.id}  said: {hypothesis.value!s:.200}")
-            self.journal.line(f"  {' ' * len(hypothesis.id)}  true: {reference:.200}")
+        for row, said in self.validation.decode_some(self.model):
+            self._show(row, said)
         return numbers.get(self.metric.name)
+
+    def _show(self, row: Row, said: Hypothesis) -> None:
+        """One dev utterance: as text in the log, or as a picture."""
+        target = self.plugin.streams(self.cfg)[0].targets[0]
+        if self.plugin.output == "speech":
+            path = self.exp / "plots" / f"{self.progress.step}-{said.id}.png"
+            draw_speech(path, said.value, log_mel(row.audio(target)), said.attention)
+            self.journal.picture(self.progress.step, said.id, path)
+            self.journal.line(f"  {said.id}  {len(said.value)} frames, ended by {said.stopped}: {path}")
+        else:
+            self.journal.line(f"  {said.id}  said: {said.value!s:.200}")
+            self.journal.line(f"  {' ' * len(said.id)}  true: {row[target]:.200}")
 
     # --- first and last ---
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from speecht5_cli.data.assets import Assets
-from speecht5_cli.data.rows import Rows
+from speecht5_cli.data.rows import Row, Rows
 from speecht5_cli.plugins import Hypothesis, TaskPlugin
 from speecht5_cli.train.config import RunConfig
 from speecht5_cli.train.distributed import Ranks
@@ -45,18 +45,18 @@ class Validation:
         flat = self.ranks.summed([value for pair in sums.values() for value in pair])
         return {name: flat[2 * i] / flat[2 * i + 1] for i, name in enumerate(sums) if flat[2 * i + 1]}
 
-    def decode_some(self, model: nn.Module) -> list[tuple[str, Hypothesis]]:
-        """(reference, hypothesis) of the first utterances of the dev set; the main process does it."""
+    def decode_some(self, model: nn.Module) -> list[tuple[Row, Hypothesis]]:
+        """Some utterances of the dev set, and what the model says of them; the main process does it."""
         if self.plugin.output == "none" or not self.cfg.train.decode_dev or not self.ranks.is_main:
             return []
-        stream, rows = self.plugin.streams(self.cfg)[0], self.rows[0]
+        rows = self.rows[0]
         some = np.linspace(0, len(rows) - 1, min(self.cfg.train.decode_dev, len(rows))).astype(int)
         alone = Ranks(0, 1, self.ranks.device)
         model.eval()
-        pairs = []
+        hypotheses = []
         with torch.no_grad(), self.autocast():
             for batch in set_batches(self.plugin, self.cfg, self.assets, [rows], ranks=alone, chosen=[some]):
-                pairs += self.plugin.predict(model, batch, self.cfg, self.assets)
+                hypotheses += self.plugin.predict(model, batch, self.cfg, self.assets)
         model.train()
-        references = {rows.id(int(i)): rows.row(int(i)).values.get(stream.targets[0], "") for i in some}
-        return [(references[hypothesis.id], hypothesis) for hypothesis in pairs]
+        by_id = {rows.id(int(i)): rows.row(int(i)) for i in some}
+        return [(by_id[said.id], said) for said in hypotheses]
