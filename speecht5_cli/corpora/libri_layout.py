@@ -1,20 +1,33 @@
 """The folders of LibriSpeech: <subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac, one .trans.txt a chapter.
 
-Reading goes by os.scandir and plain strings, since the corpus has 281,241 training recordings.
+LibriTTS has the same folders, with other files in them.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from speecht5_cli.corpora.listing import SOUND_SUFFIXES, files, folders, split_suffix
 from speecht5_cli.data.utterance import Rejected, Utterance
 from speecht5_cli.errors import DataError
 
 _SUFFIX = ".flac"
-_OTHER_SUFFIXES = (".wav", ".mp3", ".ogg", ".opus", ".m4a")
 _LETTERS = set("abcdefghijklmnopqrstuvwxyz' ")
+
+
+def chapters(subset: Path, rejected: list[Rejected]) -> Iterator[tuple[str, str, str]]:
+    """(reader, chapter, path) of a subset's folders; those whose names are no numbers go to `rejected`."""
+    for reader, reader_path in folders(subset):
+        if not reader.isdigit():
+            rejected.append(Rejected(f"{subset.name}/{reader}", "folder of no reader: its name is no number"))
+            continue
+        for chapter, path in folders(reader_path):
+            if chapter.isdigit():
+                yield reader, chapter, path
+            else:
+                where = f"{subset.name}/{reader}/{chapter}"
+                rejected.append(Rejected(where, "folder of no chapter: its name is no number"))
 
 
 @dataclass
@@ -29,15 +42,8 @@ class Reading:
 
     def utterances(self, subset: Path) -> Iterator[Utterance]:
         """All that have a sound and, if `with_text`, a transcript. The reader is the speaker, the file stem the id."""
-        for reader, reader_path in _folders(str(subset)):
-            if not reader.isdigit():
-                self._reject(f"{subset.name}/{reader}", "folder of no reader: its name is no number")
-                continue
-            for chapter, path in _folders(reader_path):
-                if not chapter.isdigit():
-                    self._reject(f"{subset.name}/{reader}/{chapter}", "folder of no chapter: its name is no number")
-                    continue
-                yield from self._chapter(reader, chapter, path)
+        for reader, chapter, path in chapters(subset, self.rejected):
+            yield from self._chapter(reader, chapter, path)
 
     def _chapter(self, reader: str, chapter: str, path: str) -> Iterator[Utterance]:
         prefix = f"{reader}-{chapter}"
@@ -63,10 +69,9 @@ class Reading:
     def _sounds(self, prefix: str, path: str) -> dict[str, str]:
         """Utterance -> audio file of the chapter; FLAC before other formats."""
         sounds: dict[str, str] = {}
-        for name, file in _files(path):
-            stem, dot, ending = name.rpartition(".")
-            suffix = dot + ending.lower()
-            if suffix != _SUFFIX and suffix not in _OTHER_SUFFIXES:
+        for name, file in sorted(files(path), key=lambda one: not one[0].lower().endswith(_SUFFIX)):
+            stem, suffix = split_suffix(name)
+            if suffix not in SOUND_SUFFIXES:
                 continue
             if not stem.startswith(prefix + "-"):
                 self._reject(file, f"id of another chapter: {stem} lies among {prefix}")
@@ -136,16 +141,3 @@ def read_speakers(file: Path) -> dict[str, str]:
         if fields[1].lower() in ("f", "m"):
             sexes[fields[0]] = fields[1].lower()
     return sexes
-
-
-def _folders(path: str) -> Iterator[tuple[str, str]]:
-    """Name and path of the folders, sorted; hidden ones are skipped."""
-    with os.scandir(path) as entries:
-        yield from sorted((entry.name, entry.path) for entry in entries if entry.name[0] != "." and entry.is_dir())
-
-
-def _files(path: str) -> list[tuple[str, str]]:
-    """Name and path of the files, FLAC first; hidden ones (.DS_Store, ._*) are skipped."""
-    with os.scandir(path) as entries:
-        files = [(entry.name, entry.path) for entry in entries if entry.name[0] != "." and not entry.is_dir()]
-    return sorted(files, key=lambda file: (not file[0].lower().endswith(_SUFFIX), file))

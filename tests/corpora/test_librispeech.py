@@ -8,6 +8,7 @@ import pytest
 
 from speecht5_cli.corpora.libri_layout import read_speakers
 from speecht5_cli.corpora.librispeech import PUBLISHED, prepare
+from speecht5_cli.corpora.published import Published
 from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.validate import validate
 from speecht5_cli.data.writer import DataDirReport
@@ -27,7 +28,8 @@ def rejected(report: DataDirReport) -> dict[str, str]:
 
 def test_the_good_tree_loads_without_complaint(trees: Path, tmp_path: Path) -> None:
     expected = json.loads((trees / "expected.json").read_text())["good"]
-    reports = {report.out.name.replace("_", "-"): report for report in prepare(trees / "good", tmp_path)}
+    *sets, written = prepare(trees / "good", tmp_path)
+    reports = {report.out.name.replace("_", "-"): report for report in sets}
     assert {name: report.n_kept for name, report in reports.items()} == expected["counts"]["utterances"]
     assert {name: report.n_speakers for name, report in reports.items()} == expected["counts"]["speakers"]
     assert all(report.rejected == () and not report.notes for report in reports.values())
@@ -37,11 +39,13 @@ def test_the_good_tree_loads_without_complaint(trees: Path, tmp_path: Path) -> N
         assert validate(report.out) == []
     assert texts == {utterance: text.lower() for utterance, text in expected["texts"].items()}
     assert DataDir(tmp_path / "dev_clean").table("spk2gender") == {"174": "m", "84": "f"}
+    assert written.out.read_text().splitlines() == list(DataDir(tmp_path / "dev_clean").table("text").values())
+    assert (written.n_lines, written.remarks) == (5, ["without dev-other, which is not there"])
 
 
 def test_the_nasty_tree_comes_out_as_expected(trees: Path, tmp_path: Path) -> None:
     expected = json.loads((trees / "expected.json").read_text())["nasty"]
-    (report,) = prepare(trees / "nasty", tmp_path)
+    (report, _) = prepare(trees / "nasty", tmp_path)
     out = DataDir(report.out)
     wanted = {name for kind in ("keep", "convert") for name, _ in expected[kind]}
     assert set(out.utterances) == wanted
@@ -83,20 +87,21 @@ def corpus(tmp_path: Path, write_sound: WriteSound) -> Path:
 
 
 def test_reader_is_speaker_and_text_is_lower_case(corpus: Path, tmp_path: Path) -> None:
-    (report,) = prepare(corpus.parent, tmp_path / "data")  # the folder that holds LibriSpeech does as well
+    (report, _) = prepare(corpus.parent, tmp_path / "data")  # the folder that holds LibriSpeech does as well
     out = DataDir(tmp_path / "data" / "dev_clean")
     assert out.table("utt2spk")["1272-9-0001"] == "1272"
     assert out.table("text")["84-10-0000"] == "it's number o"
     assert out.table("spk2gender") == {"84": "f", "1272": "m"}
     assert (report.n_kept, report.n_speakers, report.rejected) == (8, 2, ())
     assert report.remarks == (
-        "dev-clean: 8 recordings of 2 readers are here, 2703 of 40 were published; is all of it unpacked?",
+        "8 recordings of 2 speakers are here, 2703 of 40 were published; is all of it unpacked?",
+        "0.00 h are usable, 5.4 h were published; is all of it unpacked?",
     )
 
 
 def test_a_complete_subset_has_no_remark(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PUBLISHED, "dev-clean", (8, 2))
-    (report,) = prepare(corpus, tmp_path / "data")
+    monkeypatch.setitem(PUBLISHED, "dev-clean", Published(8, 2, 0.0))
+    (report, _) = prepare(corpus, tmp_path / "data")
     assert report.remarks == ()
 
 
@@ -105,7 +110,7 @@ def test_flac_goes_before_other_formats(corpus: Path, tmp_path: Path, write_soun
     write_sound(folder / "84-9-0000.wav")
     (folder / "84-9-0001.flac").unlink()
     write_sound(folder / "84-9-0001.wav")
-    (report,) = prepare(corpus, tmp_path / "data")
+    (report, _) = prepare(corpus, tmp_path / "data")
     sources = DataDir(report.out).table("wav.scp")
     assert (Path(sources["84-9-0000"]).suffix, Path(sources["84-9-0001"]).suffix) == (".flac", ".wav")
     assert rejected(report) == {str(folder / "84-9-0000.wav"): "second audio file: 84-9-0000 has one already"}
@@ -115,7 +120,7 @@ def test_flac_goes_before_other_formats(corpus: Path, tmp_path: Path, write_soun
 def test_a_transcript_given_twice(corpus: Path, tmp_path: Path) -> None:
     transcript = corpus / "dev-clean" / "84" / "9" / "84-9.trans.txt"
     transcript.write_text("84-9-0000 SAME\n84-9-0000 same \n84-9-0001 ONE\n84-9-0001 OTHER\n84-9-0001 ONE\n")
-    (report,) = prepare(corpus, tmp_path / "data")
+    (report, _) = prepare(corpus, tmp_path / "data")
     assert DataDir(report.out).table("text")["84-9-0000"] == "same"
     assert set(rejected(report)) == {"84-9-0001"}
     assert "two different transcripts" in rejected(report)["84-9-0001"]
@@ -123,7 +128,7 @@ def test_a_transcript_given_twice(corpus: Path, tmp_path: Path) -> None:
 
 def test_a_missing_reader_in_the_speaker_table(corpus: Path, tmp_path: Path) -> None:
     (corpus / "SPEAKERS.TXT").write_text("84 | F | dev-clean | 8 | A\n1272 | ? | dev-clean | 8 | C\n")
-    (report,) = prepare(corpus, tmp_path / "data")
+    (report, _) = prepare(corpus, tmp_path / "data")
     assert not (report.out / "spk2gender").exists()
     assert "no spk2gender: it would lack 1 speakers, such as 1272" in report.remarks
 
@@ -145,8 +150,20 @@ def test_parts(corpus: Path, tmp_path: Path) -> None:
         prepare(corpus / "dev-clean", tmp_path / "data")
 
 
+def test_the_transcripts_of_the_dev_sets_as_text(corpus: Path, tmp_path: Path) -> None:
+    (corpus / "dev-clean").rename(corpus / "dev-other")
+    (written,) = prepare(corpus, tmp_path / "data", parts=["text"])
+    assert written.out == tmp_path / "data" / "text" / "dev.txt"
+    assert sorted(written.out.read_text().splitlines()) == ["it's number i"] * 4 + ["it's number o"] * 4
+    assert str(written).splitlines()[0].endswith("dev.txt: 8 lines, 24 words")
+    (corpus / "dev-other").rename(corpus / "train-clean-100")
+    with pytest.raises(DataError, match="has neither of dev-clean and dev-other for the text"):
+        prepare(corpus, tmp_path / "data", parts=["text"])
+    assert len(prepare(corpus, tmp_path / "data")) == 1
+
+
 def test_the_layout_alone(corpus: Path, tmp_path: Path) -> None:
     """Without the audio check the sound is not opened."""
     (corpus / "dev-clean" / "84" / "9" / "84-9-0000.flac").write_bytes(b"")
-    (report,) = prepare(corpus, tmp_path / "data", check_audio=False)
+    (report, _) = prepare(corpus, tmp_path / "data", check_audio=False)
     assert (report.n_kept, report.duration_s) == (8, None)
