@@ -17,7 +17,8 @@ from speecht5_cli.recipe import find_recipe
 from speecht5_cli.score.page import write_page
 from speecht5_cli.score.results import JSON, TEXT, decoded_sets, names, read_scores, shown, write_scores
 
-COMPARED = ("hyp.jsonl", "text", "utt2label", "wav.scp", "wav")  # what may hold hypotheses in their folder
+# What may hold hypotheses in their folder, or what models found in them.
+COMPARED = ("hyp.jsonl", "text", "utt2label", "wav.scp", "wav", "xvector.scp", "asr*/text")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _score(comparison: Comparison, overrides: Tree, force: bool) -> None:
         folder,
         "score",
         options={"task": comparison.task, "settings": to_tree(cfg)},
-        inputs=[*(folder / name for name in COMPARED if (folder / name).exists()), comparison.reference],
+        inputs=[*sorted(file for name in COMPARED for file in folder.glob(name)), comparison.reference],
         outputs=[folder / JSON, folder / TEXT],
         force=force,
     ) as making:

@@ -17,7 +17,9 @@ ALLOWED: dict[str, set[str]] = {
     "losses": {"models"},
     "data": FILES,
     "corpora": FILES | {"data"},
-    "score": FILES | {"data.tables", "data.audio", "data.features", "data.normalise"},
+    "score": FILES
+    | {f"data.{module}" for module in ("tables", "audio", "features", "normalise")}
+    | {f"data.{module}" for module in ("datadir", "hypotheses", "speaker_vectors")},
     "decode": FILES | {"models", "losses", "data.features"},
     "train": FILES | {"models", "losses", "data", "decode", "score", "recipe"},
     "recipes": FILES | {"models", "losses", "data", "decode", "score"},
