@@ -12,7 +12,7 @@ import numpy as np
 
 from speecht5_cli.data.audio import AudioRef, read_audio
 from speecht5_cli.data.datadir import DataDir
-from speecht5_cli.data.speaker_vectors import read_vector
+from speecht5_cli.data.speaker_vectors import opened, read_vector
 from speecht5_cli.data.text_lines import TextLines
 from speecht5_cli.errors import DataError
 
@@ -95,7 +95,7 @@ class UtteranceRows:
         only: set[str] | None = None,
     ) -> None:
         """`only` names the utterances to take; None: all."""
-        self.dirs = [DataDir(path) for path in dirs]
+        self.dirs = [opened(path) for path in dirs]
         self.allow_pipes = allow_pipes
         self.left_out = 0
         self._utterances: list[tuple[int, str]] = []

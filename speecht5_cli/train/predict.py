@@ -10,9 +10,9 @@ import torch
 
 from speecht5_cli.config import Tree, to_tree
 from speecht5_cli.data.audio import SAMPLE_RATE
-from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.hypotheses import Decoding, write_hypotheses
 from speecht5_cli.data.rows import UtteranceRows
+from speecht5_cli.data.speaker_vectors import opened
 from speecht5_cli.decode.waveform import load_vocoder
 from speecht5_cli.errors import UsageError
 from speecht5_cli.plugins import Hypothesis
@@ -65,7 +65,7 @@ def predict_set(request: Request, *, nj: int = 1) -> Decoding:
     restored = _restored(request)
     if restored.plugin.output == "none":
         raise UsageError(f"the task '{restored.cfg.name}' decodes nothing")
-    data_dir = DataDir(request.data)
+    data_dir = opened(request.data)
     parts = map_shards(
         partial(_predict_shard, request),
         data_dir.split(nj),

@@ -151,3 +151,12 @@ def test_the_shortest_speech_is_scored(pairs: Path, tmp_path: Path) -> None:
     scores = score_speech(hyp, pairs, references="target.scp", aligned=True)
     assert scores.values["duration_ratio"] == pytest.approx(512 / RATE)
     assert scores.values["mel_mcd"] > 0
+
+
+def test_a_judge_can_read_a_folder_of_waves_as_it_is(pairs: Path, tmp_path: Path) -> None:
+    """Hypotheses have no utt2spk; decoding them must not need one."""
+    from speecht5_cli.data.rows import UtteranceRows
+
+    rows = UtteranceRows([hypotheses(tmp_path / "hyp", lambda wave: wave)], ["wav.scp"])
+    assert [rows.id(number) for number in range(len(rows))] == list(IDS)
+    assert rows.costs.tolist() == [1.0, 1.0, 1.0]
