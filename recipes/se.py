@@ -113,7 +113,7 @@ class Se:
         )
 
     def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
-        return score_speech(hyp_dir, ref_dir, references="target.scp")
+        return score_speech(hyp_dir, ref_dir, references="target.scp", aligned=True)
 
 
 def made_noisy(clean: np.ndarray, mixing: Mixing, rng: np.random.Generator) -> np.ndarray:

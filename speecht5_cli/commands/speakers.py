@@ -9,9 +9,9 @@ import numpy as np
 import typer
 
 from speecht5_cli.config import from_tree, merged, parse_overrides, read_yaml, to_tree, write_yaml
-from speecht5_cli.data.datadir import DataDir
+from speecht5_cli.data.datadir import DataDir, opened
 from speecht5_cli.data.speaker_crops import recordings_of
-from speecht5_cli.data.speaker_vectors import BY_SPEAKER, BY_UTTERANCE, DIM, Side, opened, read_vectors, speakers_of
+from speecht5_cli.data.speaker_vectors import BY_SPEAKER, BY_UTTERANCE, DIM, Side, read_vectors, speakers_of
 from speecht5_cli.data.trials import cosines, equal_error_rate, make_trials, read_trials
 from speecht5_cli.data.voices import give_voices, read_voices, write_voices
 from speecht5_cli.errors import UsageError

@@ -124,6 +124,23 @@ class DataDir:
         return shards(self.utterances, n)
 
 
+def opened(path: Path) -> DataDir:
+    """The data dir at `path`; a folder with wav.scp but without utt2spk counts, each utterance its own speaker."""
+    if (path / "utt2spk").exists() or not (path / "wav.scp").exists():
+        return DataDir(path)
+    return _SpeakerlessDir(path)
+
+
+class _SpeakerlessDir(DataDir):
+    """A data dir that nobody wrote utt2spk for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._tables = {}
+        utterances = self.table("segments" if self.has("segments") else "wav.scp")
+        self._tables["utt2spk"] = {utterance: utterance for utterance in utterances}
+
+
 def companion_of(name: str) -> str:
     """The file that says how to read a table: units.json of units, feats.json of feats.scp."""
     return f"{name.removesuffix('.scp')}.json"

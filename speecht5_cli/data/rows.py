@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 
 from speecht5_cli.data.audio import AudioRef, read_audio
-from speecht5_cli.data.datadir import DataDir
-from speecht5_cli.data.speaker_vectors import opened, read_vector
+from speecht5_cli.data.datadir import DataDir, opened
+from speecht5_cli.data.speaker_vectors import read_vector
 from speecht5_cli.data.text_lines import TextLines
 from speecht5_cli.errors import DataError
 

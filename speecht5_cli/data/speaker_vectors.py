@@ -23,23 +23,6 @@ Side = Literal["source", "target"]  # whose voice, in a dir of pairs
 Vectors = dict[str, np.ndarray]  # key -> (D,) float32
 
 
-def opened(path: Path) -> DataDir:
-    """The data dir at `path`; a folder with wav.scp but without utt2spk counts, each utterance its own speaker."""
-    if (path / "utt2spk").exists() or not (path / "wav.scp").exists():
-        return DataDir(path)
-    return _SpeakerlessDir(path)
-
-
-class _SpeakerlessDir(DataDir):
-    """A data dir that nobody wrote utt2spk for."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._tables = {}
-        utterances = self.table("segments" if self.has("segments") else "wav.scp")
-        self._tables["utt2spk"] = {utterance: utterance for utterance in utterances}
-
-
 def speakers_of(data: DataDir, side: Side) -> dict[str, str]:
     """Utterance -> its speaker, or the speaker of its target (the same person where utt2tgtspk names no other)."""
     return data.table("utt2tgtspk" if side == "target" and data.has("utt2tgtspk") else "utt2spk")

@@ -10,9 +10,9 @@ import torch
 
 from speecht5_cli.config import Tree, to_tree
 from speecht5_cli.data.audio import SAMPLE_RATE
+from speecht5_cli.data.datadir import opened
 from speecht5_cli.data.hypotheses import Decoding, write_hypotheses
 from speecht5_cli.data.rows import UtteranceRows
-from speecht5_cli.data.speaker_vectors import opened
 from speecht5_cli.decode.waveform import load_vocoder
 from speecht5_cli.errors import UsageError
 from speecht5_cli.plugins import Hypothesis

@@ -14,12 +14,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from speecht5_cli.data.audio import SAMPLE_RATE, read_audio, write_audio
-from speecht5_cli.data.datadir import shards
+from speecht5_cli.data.datadir import opened, shards
 from speecht5_cli.data.feature_store import FEATS_SCP
 from speecht5_cli.data.features import log_mel
 from speecht5_cli.data.hypotheses import check_ids, command_line, read_decoding, read_hypotheses, write_hypotheses
 from speecht5_cli.data.predicted_mels import LogMelFolder
-from speecht5_cli.data.speaker_vectors import opened
 from speecht5_cli.data.tables import write_table
 from speecht5_cli.data.writer import seconds_text
 from speecht5_cli.decode.waveform import Vocoder, load_vocoder

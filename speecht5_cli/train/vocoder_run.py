@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speecht5_cli.config import Tree, to_tree, write_yaml
+from speecht5_cli.data.datadir import opened
 from speecht5_cli.data.mel_segments import spoken_in
 from speecht5_cli.data.predicted_mels import LogMelFolder
-from speecht5_cli.data.speaker_vectors import Side, opened
+from speecht5_cli.data.speaker_vectors import Side
 from speecht5_cli.decode.vocoder_folder import CONFIG, vocoder_folder
 from speecht5_cli.provenance import fingerprint
 from speecht5_cli.train.experiment import set_aside, what_changed, write_provenance

@@ -6,10 +6,9 @@ import kaldiio
 import numpy as np
 import pytest
 
-from speecht5_cli.data.datadir import DataDir, write_tables
+from speecht5_cli.data.datadir import DataDir, opened, write_tables
 from speecht5_cli.data.speaker_vectors import (
     normalised,
-    opened,
     read_vector,
     read_vectors,
     sounds_of,
