@@ -26,12 +26,21 @@ def split_suffix(name: str) -> tuple[str, str]:
     return (stem, dot + ending.lower()) if stem else (name, "")
 
 
-def sounds(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Stem -> path of the sound files in a folder, sorted; of two with one stem, the suffix first in SOUND_SUFFIXES."""
-    found: dict[str, tuple[int, str]] = {}
+def sounds(path: str | os.PathLike[str]) -> tuple[dict[str, str], list[str]]:
+    """Stem -> path of the sound files in a folder, sorted, and the files whose stem another one has already.
+
+    Of two files with one stem, the one whose suffix comes first in SOUND_SUFFIXES is taken.
+    """
+    ranked = []
     for name, file in files(path):
         stem, suffix = split_suffix(name)
         if suffix in SOUND_SUFFIXES:
-            ranked = SOUND_SUFFIXES.index(suffix), file
-            found[stem] = min(ranked, found.get(stem, ranked))
-    return {stem: file for stem, (_, file) in found.items()}
+            ranked.append((stem, SOUND_SUFFIXES.index(suffix), file))
+    found: dict[str, str] = {}
+    second = []
+    for stem, _, file in sorted(ranked):
+        if stem in found:
+            second.append(file)
+        else:
+            found[stem] = file
+    return found, second

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from speecht5_cli.data.audio import AudioRef
 from speecht5_cli.data.check import LIMITS, AudioLimits, Heard, Sound, check_sounds, kind_of
+from speecht5_cli.data.datadir import NOT_TABLES
 from speecht5_cli.data.intake import Intake
 from speecht5_cli.data.tables import inverted, write_lines, write_table
 from speecht5_cli.data.utterance import Rejected, Utterance
@@ -24,6 +25,7 @@ __all__ = ["AudioLimits", "DataDirReport", "Rejected", "Utterance", "write_data_
 REJECTED = "rejected.tsv"
 _TARGET = "target.scp"
 _N_REASONS = 3  # shown where nothing is left
+_MISALIGNED_S = 0.1  # by which a target may differ in length where both sides are the same moment
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def write_data_dir(
     nj: int = 1,
     limits: AudioLimits = LIMITS,
     speaker_tables: Mapping[str, Mapping[str, str]] | None = None,
+    companions: Mapping[str, Iterable[str]] | None = None,
+    aligned: bool = False,
     remarks: Iterable[str] = (),
 ) -> DataDirReport:
     """Write `out` in one step, in place of the data dir that may be there.
@@ -68,7 +72,8 @@ def write_data_dir(
     both are read after `utterances`, so a generator may fill them on its way. Left-out items are listed in
     `out`/rejected.tsv. `check_audio` reads every sound to its end (data/check.py); without it only the files' existence
     is looked at, and there is no utt2dur. `speaker_tables` are files such as spk2gender (speaker -> value); one that
-    lacks a speaker is not written, and the report says so.
+    lacks a speaker is not written, and the report says so. `companions` are files that are no tables: name -> lines.
+    `aligned` says that target.scp holds the same moments as wav.scp, so that pairs of different lengths are faulty.
 
     Raises DataError when nothing is left, when speakers' names break Kaldi's sort rules, or when `out` is a folder
     that must not be replaced.
@@ -79,13 +84,16 @@ def write_data_dir(
     intake.settle()
     intake.rejected[:0] = rejected
     _require_some(intake, out)
-    durations = _listened(intake, nj, limits, f"{out}: checking audio") if check_audio else {}
+    durations = _listened(intake, nj, limits, aligned, f"{out}: checking audio") if check_audio else {}
     _require_some(intake, out)
     _require_replaceable(out, intake.kept)
     of_speakers, incomplete = _speaker_tables(intake.kept, speaker_tables or {})
     with atomic_dir(out) as folder:
         for name, table in {**_tables(intake.kept, durations), **of_speakers}.items():
             write_table(folder / name, table)
+        for name, lines in (companions or {}).items():
+            assert name.endswith(NOT_TABLES), f"{name} would be taken for a table"
+            write_lines(folder / name, lines)
         if intake.rejected:
             write_rejected(folder / REJECTED, intake.rejected)
     return DataDirReport(
@@ -123,16 +131,19 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _listened(intake: Intake, nj: int, limits: AudioLimits, doing: str) -> dict[str, float]:
+def _listened(intake: Intake, nj: int, limits: AudioLimits, aligned: bool, doing: str) -> dict[str, float]:
     """Check the sound of what is kept; drop what cannot be used; utterance -> seconds for the rest."""
     kept = list(intake.kept.values())
     sounds = [Sound(item.id, AudioRef(item.audio, item.start_s or 0.0, item.end_s), item.text) for item in kept]
     n_sources = len(sounds)
     sounds += [Sound(item.id, AudioRef(item.tables[_TARGET])) for item in kept if _TARGET in item.tables]
     heard = check_sounds(sounds, limits=limits, nj=nj, doing=doing)
+    lengths = {sound.id: answer.duration_s for sound, answer in zip(sounds[:n_sources], heard) if not answer.fault}
     for sound, answer in zip(sounds[n_sources:], heard[n_sources:]):
         if answer.fault:
             intake.drop(sound.id, f"target {answer.fault}")
+        elif aligned and abs(answer.duration_s - lengths.get(sound.id, answer.duration_s)) > _MISALIGNED_S:
+            intake.drop(sound.id, f"target of another length: {answer.duration_s:.2f} s for {lengths[sound.id]:.2f} s")
         else:
             intake.note(sound.id, (f"target {note}" for note in answer.notes))
     durations = {}

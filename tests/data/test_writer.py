@@ -205,6 +205,28 @@ def test_without_the_audio_check(tmp_path: Path) -> None:
         write_data_dir(tmp_path / "out", [Utterance("s-1", "s", "gone.wav")], check_audio=False)
 
 
+def test_targets_of_the_same_moments_are_as_long(tmp_path: Path, speech: Speech) -> None:
+    long, short, silent = str(speech("a.wav", 1.0)), str(speech("b.wav", 0.8)), str(speech("0.wav", 0.5, level=0))
+    pairs = {"s-1": (long, long), "s-2": (long, short), "s-3": (silent, long)}
+    given = [Utterance(name, "s", one, tables={"target.scp": two}) for name, (one, two) in pairs.items()]
+    assert write_data_dir(tmp_path / "out", given).n_kept == 2
+    report = write_data_dir(tmp_path / "out", given, aligned=True)
+    assert {item.id: item.reason.partition(":")[0] for item in report.rejected} == {
+        "s-2": "target of another length",
+        "s-3": "silent",
+    }
+
+
+def test_companions_are_no_tables(tmp_path: Path, speech: Speech) -> None:
+    given = [Utterance("s-1", "s", str(speech("x.wav")))]
+    report = write_data_dir(tmp_path / "out", given, companions={"trials.lines": ["a b", "c"]})
+    assert (report.out / "trials.lines").read_text() == "a b\nc\n"
+    assert "trials.lines" not in DataDir(report.out).files()
+    assert not any(problem.severity == "error" for problem in validate(report.out))
+    with pytest.raises(AssertionError, match="trials would be taken for a table"):
+        write_data_dir(tmp_path / "out", given, companions={"trials": []})
+
+
 def test_limits_are_settable(tmp_path: Path, speech: Speech) -> None:
     given = [Utterance(f"s-{n}", "s", str(speech(f"{n}.wav", n))) for n in (1, 2, 3)]
     report = write_data_dir(tmp_path / "out", given, limits=AudioLimits(min_seconds=1.5, max_seconds=2.5))
