@@ -14,6 +14,7 @@ MODULES: tuple[str, ...] = (
     "speakers",
     "vocoder",
     "training",
+    "checkpoint",
     "decode",
     "score",
     "single",

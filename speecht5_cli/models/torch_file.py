@@ -51,6 +51,7 @@ class Storage:
 
     @property
     def n_bytes(self) -> int:
+        """Its length in the file."""
         return self.n * self.dtype.itemsize
 
     def place(self, position: int) -> None:
@@ -79,6 +80,7 @@ class StoredTensor:
     stride: tuple[int, ...]
 
     def load(self) -> Tensor:
+        """A view into the mapped file."""
         return self.storage.read().as_strided(self.shape, self.stride, self.offset)
 
 

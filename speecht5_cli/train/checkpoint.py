@@ -45,6 +45,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: not readable as safetensors, perhaps cut short: {error}") from None
 
 
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name -> shape, from the head of the file alone. Raises CheckpointError as `read_tensors` does."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file") from None
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path}: not readable as safetensors, perhaps cut short: {error}") from None
+
+
 def write_model_folder(folder: Path, tensors: dict[str, Tensor], tree: dict[str, Any], assets: Assets) -> None:
     """Write a model folder at `folder`, in one step. Raises CheckpointError when the disk refuses."""
     try:

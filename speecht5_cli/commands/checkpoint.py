@@ -1,0 +1,186 @@
+"""`speecht5 checkpoint`: models of fairseq and Hugging Face in and out, what a model holds, the mean of several."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from speecht5_cli.config import Tree
+from speecht5_cli.errors import CheckpointError, UsageError
+from speecht5_cli.plugins import TASKS, TaskPlugin, installed, load_task
+from speecht5_cli.provenance import Making, made
+from speecht5_cli.train.folders import CONFIG, MODEL, model_folder, read_model_config
+
+if TYPE_CHECKING:
+    from speecht5_cli.train.foreign import Foreign
+
+
+class Toolkit(str, Enum):
+    fairseq = "fairseq"
+    hf = "hf"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of model as another toolkit calls it."""
+
+    name: str
+    tasks: dict[str, Tree] = field(default_factory=dict)  # ours that it can be, and how their settings differ
+
+
+FAIRSEQ = (
+    Kind("pretrain", {"pretrain": {}}),
+    Kind("s2t", {"asr": {}, "st": {}}),
+    Kind("t2s", {"tts": {}}),
+    Kind("s2s", {"vc": {}, "se": {}}),
+    Kind("s2c", {"sid": {}}),
+    Kind("lm", {"lm": {}}),
+)
+HF = (
+    # It has no CTC head.
+    Kind(
+        "SpeechT5ForSpeechToText",
+        {"asr": {"ctc_head": False, "ctc_weight": 0.0, "decode": {"ctc_weight": 0.0}}, "st": {}},
+    ),
+    Kind("SpeechT5ForTextToSpeech", {"tts": {"guided": 10.0}}),
+    Kind("SpeechT5ForSpeechToSpeech", {"vc": {"decode": {"max_ratio": 20.0}}, "se": {"decode": {"max_ratio": 20.0}}}),
+)
+KINDS = {Toolkit.fairseq: FAIRSEQ, Toolkit.hf: HF}
+
+Model = typer.Argument(metavar="MODEL", help="Experiment, checkpoint or model folder.")
+
+
+def add_to(app: typer.Typer) -> None:
+    group = typer.Typer(help="Models of other toolkits in and out; what a model holds.", no_args_is_help=True)
+    group.command("info", help="What is it, how large, and which tasks can it start?")(info)
+    group.command("import", help="Make a model folder from a fairseq checkpoint or a Hugging Face folder.")(import_)
+    group.command("export", help="Write a model for Hugging Face or for the original code.")(export)
+    group.command("average", help="Make a model folder of the mean of several models.")(average)
+    app.add_typer(group, name="checkpoint")
+
+
+def info(paths: list[Path] = typer.Argument(metavar="PATH...")) -> None:
+    from speecht5_cli.train.inspection import inspect
+
+    plugins = _plugins()
+    for path in paths:
+        print("\n".join(inspect(path, plugins).lines()))
+
+
+def import_(
+    source: Path = typer.Argument(metavar="SRC", help="The .pt file, or the folder."),
+    out: Path = typer.Argument(metavar="DST", help="Model folder to write."),
+    toolkit: Toolkit = typer.Option(..., "--from", help="Who wrote it."),
+    task: str = typer.Option(None, "--task", metavar="TASK", help="Which it is for, if the file does not say so."),
+    vocab: list[Path] = typer.Option(
+        [], "--vocab", metavar="FILE", help="dict.txt, and the SentencePiece model [default: those beside SRC]"
+    ),
+) -> None:
+    """Nothing of the file is run. Every tensor is used, known to be of no use, or an error."""
+    _refuse_foreign_folder(out, CONFIG)
+    options = {"from": toolkit.value, "task": task}
+    with made(out, "import", options=options, inputs=[source, *vocab], outputs=[out / CONFIG]) as making:
+        if making.done:
+            print(f"{out}: up to date")
+            return
+        print("\n".join(_imported(source, out, toolkit, task, vocab, making)))
+
+
+def _imported(
+    source: Path, out: Path, toolkit: Toolkit, task: str | None, vocab: list[Path], making: Making
+) -> list[str]:
+    from speecht5_cli.train.foreign import import_model
+    from speecht5_cli.train.foreign_vocabulary import find_vocabulary
+
+    foreign = _read(source, toolkit)
+    foreign.vocabulary = find_vocabulary(vocab, beside=foreign.path.parent) or foreign.vocabulary
+    name, settings = _task_of(foreign, toolkit, task)
+    return import_model(foreign, load_task(name), settings, out).lines()
+
+
+def _read(source: Path, toolkit: Toolkit) -> "Foreign":
+    from speecht5_cli.train.fairseq_export import CHECKPOINT
+    from speecht5_cli.train.fairseq_files import read_fairseq
+    from speecht5_cli.train.hf_files import read_hf
+
+    if toolkit is Toolkit.hf:
+        return read_hf(source)
+    return read_fairseq(source / CHECKPOINT if source.is_dir() else source)
+
+
+def _task_of(foreign: "Foreign", toolkit: Toolkit, task: str | None) -> tuple[str, Tree]:
+    """The task's name, and the settings of its block. Raises UsageError when neither user nor file says it."""
+    kind = next((kind for kind in KINDS[toolkit] if kind.name == foreign.kind), Kind(foreign.kind))
+    if task is None and not kind.tasks:
+        raise UsageError(f"{foreign.path}: the file does not say what it was trained for; give --task")
+    name = task or next(iter(kind.tasks))
+    return name, kind.tasks.get(name, {})
+
+
+def export(
+    model: Path = Model,
+    out: Path = typer.Argument(metavar="DST", help="Folder to write."),
+    toolkit: Toolkit = typer.Option(..., "--to", help="Who is to read it."),
+) -> None:
+    """hf: `from_pretrained` reads DST. fairseq: DST/checkpoint.pt, dict.txt and the SentencePiece model."""
+    from speecht5_cli.train.fairseq_export import CHECKPOINT
+    from speecht5_cli.train.hf_files import HF_CONFIG
+
+    _refuse_foreign_folder(out, CHECKPOINT if toolkit is Toolkit.fairseq else HF_CONFIG)
+    folder = model_folder(model)
+    name = read_model_config(folder).get("name")
+    kind = next((kind.name for kind in KINDS[toolkit] if name in kind.tasks), None)
+    if kind is None:
+        known = ", ".join(sorted({task for kind in KINDS[toolkit] for task in kind.tasks}))
+        raise CheckpointError(f"{folder}: a model for '{name}'; {toolkit.value} knows models for {known}")
+    with made(out, "export", options={"to": toolkit.value}, inputs=[folder], outputs=[out]) as making:
+        if making.done:
+            print(f"{out}: up to date")
+            return
+        if toolkit is Toolkit.hf:
+            from speecht5_cli.train.hf_files import export_hf
+
+            lines = export_hf(folder, out, kind).lines()
+        else:
+            from speecht5_cli.train.fairseq_export import export_fairseq
+
+            lines = export_fairseq(folder, out, kind).lines()
+    print("\n".join(lines))
+
+
+def average(
+    paths: list[Path] = typer.Argument(metavar="MODEL... OUT", help="Two models or more, and the folder to write."),
+) -> None:
+    """Settings and vocabulary are the first model's."""
+    if len(paths) < 3:
+        raise UsageError("expected two models or more, and the folder to write")
+    *models, out = paths
+    _refuse_foreign_folder(out, CONFIG)
+    inputs = [model_folder(path) for path in models]
+    with made(out, "average", options={}, inputs=inputs, outputs=[out / MODEL]) as making:
+        if making.done:
+            print(f"{out}: up to date")
+            return
+        from speecht5_cli.train.final import average_models
+
+        n_tensors = average_models(models, out)
+    print(f"{out}: the mean of {len(models)} models, {n_tensors} tensors")
+
+
+def _refuse_foreign_folder(out: Path, mark: str) -> None:
+    """A folder is replaced as a whole, so only one that looks like an earlier output may be there."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / mark).exists()):
+        raise UsageError(f"{out}: is there already, and holds no {mark}; give another name")
+
+
+def _plugins() -> list[TaskPlugin]:
+    """All tasks that load."""
+    plugins = []
+    for name in installed(TASKS):
+        try:
+            plugins.append(load_task(name))
+        except UsageError:  # `speecht5 tasks` tells why
+            continue
+    return plugins
