@@ -47,3 +47,26 @@ def test_librispeech_960_h(tmp_path: Path) -> None:
     assert sum(len(DataDir(tmp_path / "data" / name.replace("-", "_")).utterances) for name in sizes) == 281_241
     assert seconds < 60
     assert gigabytes < 1.5
+
+
+def test_mustc_en_de(tmp_path: Path) -> None:
+    """229,703 segments of 2,093 talks."""
+    folder = tmp_path / "en-de" / "data" / "train"
+    (folder / "wav").mkdir(parents=True)
+    (folder / "txt").mkdir()
+    lines = []
+    for number in range(229_703):
+        talk, place = divmod(number, 110)
+        (folder / "wav" / f"ted_{talk}.wav").touch()
+        lines.append(
+            f"- {{duration: 5.210000, offset: {place * 6}.370000, rW: 9, speaker_id: spk.{talk}, uW: 0, "
+            f"wav: ted_{talk}.wav}}\n"
+        )
+    (folder / "txt" / "train.yaml").write_text("".join(lines))
+    for language in ("en", "de"):
+        (folder / "txt" / f"train.{language}").write_text("A sentence of middling length, as many are.\n" * len(lines))
+    seconds, gigabytes = measured("mustc", tmp_path, tmp_path / "data")
+    print(f"{seconds:.1f} s, {gigabytes:.2f} GB")
+    assert len(DataDir(tmp_path / "data" / "train").utterances) == 229_703
+    assert seconds < 90
+    assert gigabytes < 1.5
