@@ -4,6 +4,7 @@
 #   if stage 3 units; then       true when the stage is wanted
 #     needs data/train 1         stop, naming the stage that makes it, when something is missing
 #     run speecht5 ...           show the command and run it
+#     has exp/asr "..."          false, saying why it matters, when something is missing
 
 set -euo pipefail
 
@@ -75,12 +76,17 @@ find_speecht5() {
 
 stage() {
   [ "$stage" -le "$1" ] && [ "$1" -le "$stop_stage" ] || return 1
-  echo "== stage $1: $2"
+  [ "${announced=}" = "$1" ] || echo "== stage $1: $2"
+  announced=$1
 }
 
 needs() {
   [ "$dry_run" = true ] || [ -e "$1" ] ||
     die "$1 is missing; stage $2 (${stage_names[$2]}) makes it: $me --stage $2 --stop-stage $2" 3
+}
+
+has() {
+  [ "$dry_run" = true ] || [ -e "$1" ] || { echo "$me: $1 is missing: $2"; return 1; }
 }
 
 run() {
