@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,18 @@ class Ranks:
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process."""
         return self.summed([float(flag)])[0] > 0
+
+    def union(self, names: Iterable[str]) -> list[str]:
+        """The names that any process has, sorted: what all of them can then sum in one order."""
+        everyone: list[list[str]] = [sorted(set(names))] * self.world
+        if self.world > 1:
+            dist.all_gather_object(everyone, everyone[0])
+        return sorted(set().union(*everyone))
+
+    def from_main(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Give every process the main one's values, in place."""
+        for tensor in tensors if self.world > 1 else ():
+            dist.broadcast(tensor, 0)
 
     def wait(self) -> None:
         """Until all processes are here."""

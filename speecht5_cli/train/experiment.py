@@ -1,6 +1,7 @@
 """The folder of an experiment: is it new, to be resumed, finished, or made with something else?"""
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from speecht5_cli.files import atomic_write
 from speecht5_cli.plugins import TaskPlugin
 from speecht5_cli.provenance import fingerprint, forced
 from speecht5_cli.train.config import FREE_TO_CHANGE, RunConfig, run_tree
-from speecht5_cli.train.folders import CHECKPOINTS, CONFIG, FINAL, MODEL, kept_checkpoints
+from speecht5_cli.train.folders import ASSETS, CHECKPOINTS, CONFIG, FINAL, MODEL, kept_checkpoints
 
 PROVENANCE = "provenance.json"
 OLD = ".old"
@@ -48,6 +49,7 @@ def open_experiment(exp: Path, cfg: RunConfig, inputs: dict[str, str]) -> tuple[
         if kept_checkpoints(exp / CHECKPOINTS):
             note = f"{changed}; what was there is now in {set_aside(exp)}"
     exp.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(exp / ASSETS, ignore_errors=True)  # of a run that ended before its first checkpoint
     write_yaml(exp / CONFIG, tree)
     write_provenance(exp, inputs)
     return "new", note

@@ -103,17 +103,9 @@ def update_weights(group: list[Batch], normalise: str, micro_batches: int, ranks
     """What each term is divided by: the weights of the whole update, or None for each micro-batch's own."""
     if normalise == "micro_batch":
         return None
-    names = sorted({name for batch in group for name in batch.weights})
-    if ranks.world > 1:
-        names = sorted(set().union(*_gathered(names, ranks)))
+    names = ranks.union(name for batch in group for name in batch.weights)
     totals = ranks.summed([sum(batch.weights.get(name, 0.0) for batch in group) for name in names])
     return dict(zip(names, totals))
-
-
-def _gathered(names: list[str], ranks: Ranks) -> list[list[str]]:
-    everyone: list = [None] * ranks.world
-    torch.distributed.all_gather_object(everyone, names)
-    return everyone
 
 
 def check_finite(loss: Loss, batch: Batch, step: int) -> None:

@@ -62,7 +62,7 @@ class Journal:
 
     def _cut_back(self, step: int) -> None:
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
+        kept = [line for line in lines if _step_of(line) <= step]
         if len(kept) < len(lines):
             with atomic_write(self.path) as out:
                 out.writelines(line + "\n" for line in kept)
@@ -95,6 +95,14 @@ class Journal:
         """Write out what TensorBoard still holds."""
         if not self.silent:
             self._board.close()
+
+
+def _step_of(line: str) -> float:
+    """The step that a line of metrics.jsonl is about; beyond all steps for half a line, which a kill may leave."""
+    try:
+        return json.loads(line)["step"]
+    except ValueError:
+        return float("inf")
 
 
 def shown(numbers: dict[str, float]) -> str:

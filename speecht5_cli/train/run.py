@@ -94,7 +94,7 @@ class Run:
         self._introduce(note, inherited, last)
         with stop_on_signals() as flag:
             self._train(flag)
-        if flag:
+        if self.progress.step < self.cfg.train.max_steps:  # some process was told to stop
             self.journal.line(f"stopped and saved at step {self.progress.step}; the same command goes on from there")
             raise KeyboardInterrupt
         if ranks.is_main:

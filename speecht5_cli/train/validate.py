@@ -35,6 +35,7 @@ class Validation:
     def measure(self, model: nn.Module, step: int) -> dict[str, float]:
         """Means over the whole dev sets, the same on every process."""
         averages = Averages()
+        self.ranks.from_main(model.buffers())  # the statistics of norms, of which each process has its own
         torch.manual_seed(self.cfg.train.seed)  # what is random even here, such as codebook mixing, repeats
         model.eval()
         with torch.no_grad(), self.autocast():
@@ -42,8 +43,9 @@ class Validation:
                 averages.add_loss(self.plugin.loss(model, batch, self.cfg, step), batch)
         model.train()
         sums = averages.sums()
-        flat = self.ranks.summed([value for pair in sums.values() for value in pair])
-        return {name: flat[2 * i] / flat[2 * i + 1] for i, name in enumerate(sums) if flat[2 * i + 1]}
+        names = self.ranks.union(sums)  # a process may have had no batch, or none of some stream
+        flat = self.ranks.summed([value for name in names for value in sums.get(name, (0.0, 0.0))])
+        return {name: flat[2 * i] / flat[2 * i + 1] for i, name in enumerate(names) if flat[2 * i + 1]}
 
     def decode_some(self, model: nn.Module) -> list[tuple[Row, Hypothesis]]:
         """Some utterances of the dev set, and what the model says of them; the main process does it."""
