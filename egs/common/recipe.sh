@@ -10,8 +10,8 @@ set -euo pipefail
 
 user_dir=$PWD
 cd "$(dirname "${BASH_SOURCE[1]}")"
-script=$PWD/run.sh
-me=$(basename "$PWD")/run.sh
+script=$PWD/$(basename "${BASH_SOURCE[1]}")
+me=$(basename "$PWD")/$(basename "${BASH_SOURCE[1]}")
 
 stage_names=(download data features units pretrain finetune decode score)
 stage=0 stop_stage=7 task=asr nj=$(nproc 2>/dev/null || echo 2) ngpu=1 iter=1 config='' force=false dry_run=false
