@@ -1,4 +1,4 @@
-"""YAML lists of flat mappings as a stream: MuST-C's have 280,000 entries, which take minutes and gigabytes as a whole."""
+"""YAML lists of flat mappings as a stream: MuST-C's of 280,000 entries takes minutes and gigabytes as a whole."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,4 +52,5 @@ def _mappings(events: Iterator[yaml.Event], path: Path) -> Iterator[tuple[int, d
 def _line(event: yaml.Event, path: Path, depth: int) -> int:
     if depth == 0:
         raise DataError(f"{path}: expected a list of mappings ('- {{duration: ...}}' lines), got plain text")
+    assert event.start_mark is not None  # read from a file, every event has its place
     return int(event.start_mark.line) + 1
