@@ -6,18 +6,18 @@ folder with optimizer.safetensors and state.json; it is written beside its place
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from speecht5_cli.config import write_yaml
+from speecht5_cli.config import to_tree, write_yaml
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.errors import CheckpointError
 from speecht5_cli.files import atomic_dir, atomic_write
-from speecht5_cli.train.config import RunConfig, run_tree
+from speecht5_cli.train.config import RunConfig
 from speecht5_cli.train.folders import ASSETS, CHECKPOINTS, CONFIG, INDEX, MODEL, STATE, Kept, kept_checkpoints, ranked
 from speecht5_cli.train.loop import Progress
 from speecht5_cli.train.optim import Optimizer
@@ -27,9 +27,13 @@ OPTIMIZER = "optimizer.safetensors"
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors of any device as a safetensors file. Raises OSError when the disk refuses."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, str(path))
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, str(path))
+    except SafetensorError as error:  # a full disk, in the library's words
+        raise OSError(str(error)) from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -75,9 +79,19 @@ def _write_model(out: Path, tensors: dict[str, Tensor], tree: dict[str, Any], as
 
 
 def model_tree(cfg: RunConfig) -> dict[str, Any]:
-    """The part of a run's configuration that belongs to the model and not to one machine."""
-    tree = run_tree(cfg)
-    return {key: tree[key] for key in ("name", "model", cfg.name)}
+    """The part of a run's configuration that belongs to the model and not to one machine: what paths led to is in
+    the assets."""
+    return {"name": cfg.name, "model": to_tree(cfg.model), cfg.name: _without_paths(cfg.task)}
+
+
+def _without_paths(settings: Any) -> Any:
+    if not is_dataclass(settings):
+        return to_tree(settings)
+    return {name: _without_paths(value) for name, value in vars(settings).items() if not _leads_out(value)}
+
+
+def _leads_out(value: Any) -> bool:
+    return any(isinstance(item, Path) for item in (value if isinstance(value, tuple) else (value,)))
 
 
 class Checkpoints:
