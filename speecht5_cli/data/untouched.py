@@ -1,8 +1,8 @@
 """Reference lines as a test set brought them, for scores that others can compare with.
 
 A table such as text.de has cleaned lines, and none for an utterance whose sound is of no use. Published scores rest on
-every line as it stands, so a test set may bring untouched.<table>.tsv beside: an id, a tab and the line, in the order of
-the corpus. A line whose id the data dir lacks has an empty hypothesis.
+every line as it stands, so a test set may bring untouched.<table>.tsv beside: a row `id <tab> line` for each, in the
+order of the corpus. A line whose id the data dir lacks has an empty hypothesis.
 """
 
 from collections.abc import Iterable, Iterator
