@@ -64,3 +64,8 @@ def test_joining_little_or_nothing() -> None:
     assert joined([]).shape == (0,)
     np.testing.assert_array_equal(joined([np.ones(5, np.float32), np.zeros(0, np.float32)]), 1)
     assert len(joined([np.ones(4, np.float32)] * 3, 1.0)) == 12 - 2 - 2
+
+
+def test_no_more_pieces_than_needed() -> None:
+    wave = speech_with_pauses(1.9, [0.55])  # a pause so early that two cuts would have to follow
+    assert len(split_at_silence(wave, 1.0)) == 2

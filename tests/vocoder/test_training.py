@@ -1,16 +1,19 @@
 """Training a vocoder: it learns, resumes bit for bit, starts from another one, and refuses what does not fit."""
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from speecht5_cli.config import from_tree
+from speecht5_cli.config import from_tree, read_yaml
+from speecht5_cli.data.archives import write_archive
 from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.features import LOG_MEL, LogMelSettings, mel_bank
 from speecht5_cli.data.mel_segments import spoken_in
+from speecht5_cli.data.tables import write_table
 from speecht5_cli.decode.vocoder_folder import read_vocoder, write_vocoder
 from speecht5_cli.decode.waveform import load_vocoder
 from speecht5_cli.errors import ConfigError, TrainingError
@@ -173,3 +176,40 @@ def test_log_mel_distance_of_a_louder_wave_is_its_gain() -> None:
     distance(silent, wave[:1]).backward()
     assert silent.grad is not None
     assert silent.grad.isfinite().all()
+
+
+def test_it_learns_from_predicted_log_mels(vowels: Path, tmp_path: Path) -> None:
+    """Statistics and batches are those of the prediction; utterances without one are left out."""
+    spoken = spoken_in([DataDir(vowels)])[:12]
+    mels = {one.id: one.whole()[0][:-1] + 1.0 for one in spoken}
+    places = write_archive(tmp_path / "mels/feats.1.ark", mels.items())
+    scp = {name: f"{tmp_path}/mels/feats.1.ark:{at}" for name, (at, _) in places.items()}
+    write_table(tmp_path / "mels/feats.scp", scp)
+    sources = VocoderSources(data=(vowels,), mels=tmp_path / "mels")
+    run_vocoder(config(steps=2, held_out=0), sources, tmp_path / "v")
+    expected = np.concatenate(list(mels.values())).mean(0)
+    np.testing.assert_allclose(read_vocoder(tmp_path / "v")[0].mean.numpy(), expected, atol=1e-4)
+    assert "12 utterances to train on" in (tmp_path / "v/train.log").read_text()
+
+
+def test_the_generator_hears_its_judges(vowels: Path) -> None:
+    """With the other losses off, it moves by the adversarial one alone; the judges by theirs alone."""
+    settings = from_tree(VocoderConfig, {**TREE, "losses": {"mel": 0.0, "features": 0.0, "adversarial_from": 0}})
+    nets = vocoder._adversaries(settings, None)
+    distance = LogMelDistance(torch.from_numpy(mel_bank(LOG_MEL)), hop_samples=256)
+    ((mels, waves),) = islice(vocoder._batches(0, settings.train, spoken_in([DataDir(vowels)])), 1)
+    before = {name: tensor.clone() for name, tensor in nets.generator.named_parameters()}
+    losses = vocoder._update(nets, settings.losses, distance, mels, waves)
+    assert set(losses) == {"mel", "discriminators", "adversarial", "features"}
+    still = [name for name, tensor in nets.generator.named_parameters() if torch.equal(tensor, before[name])]
+    assert not still
+    assert all(tensor.grad is None and tensor.requires_grad for tensor in nets.judges.parameters())
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "egs").glob("*/conf/vocoder.yaml")), ids=lambda path: path.parts[-3]
+)
+def test_shipped_configurations_load(path: Path) -> None:
+    shipped = from_tree(VocoderConfig, read_yaml(path), str(path))
+    Discriminators(shipped.discriminators)
+    assert HifiGan(shipped.generator).config.hop_samples == LOG_MEL.hop_samples
