@@ -18,7 +18,7 @@ def sound_folder(root: Path, name: str, *, depends_on: str, n_files: int) -> Ite
     `depends_on`, a mark of everything that the sound depends on.
     """
     folder = root / name
-    incomplete = sum(1 for _ in folder.glob("*.wav")) != n_files
+    incomplete = sum(1 for _ in folder.rglob("*.wav")) != n_files
     with made(
         root,
         name,
