@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from speecht5_cli.data.assets import Assets, Source
+from speecht5_cli.data.audio import SAMPLE_RATE
 from speecht5_cli.data.batch import Batch
 from speecht5_cli.data.corruption import SpanMask
 from speecht5_cli.data.datadir import DataDir
-from speecht5_cli.data.examples import long_enough, speech_in, text_out
+from speecht5_cli.data.examples import in_pieces, long_enough, speech_in, text_out
 from speecht5_cli.data.hypotheses import read_values
 from speecht5_cli.data.rows import Row
+from speecht5_cli.data.silence import windows
 from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_files
 from speecht5_cli.decode.options import TextSearch
 from speecht5_cli.models.config import ModelConfig, Parts
@@ -72,23 +74,29 @@ class Asr:
         return SpeechT5(cfg.model, Parts(speech_in=True, text_out=True, vocabulary=len(vocabulary), blank=blank))
 
     def example(self, row: Row, cfg: Any, assets: Assets, rng: np.random.Generator | None) -> dict[str, Any]:
-        example: dict[str, Any] = {"wav": long_enough(row.audio())}
+        wave = long_enough(row.audio())
         if "text" in row:
-            example["tokens"] = assets.read(VOCAB_FILE, Vocabulary.load).encode(row["text"])
-        return example
+            tokens = assets.read(VOCAB_FILE, Vocabulary.load).encode(row["text"])
+            return {"pieces": [wave], "spans": [(0, len(wave))], "tokens": tokens}
+        longest, overlap = (round(s * SAMPLE_RATE) for s in (cfg.task.decode.longest_s, cfg.task.decode.overlap_s))
+        spans = windows(len(wave), longest=longest, overlap=overlap)
+        return {"pieces": [wave[start:end] for start, end in spans], "spans": spans}
 
     def collate(self, examples: list[dict[str, Any]], cfg: Any, rng: np.random.Generator | None) -> Batch:
+        pieces, owners = in_pieces([example["pieces"] for example in examples])
         tensors = speech_in(
-            [example["wav"] for example in examples],
+            pieces,
             time_mask=cfg.task.time_mask,
             channel_mask=cfg.task.channel_mask,
             channels=cfg.model.d_model,
             rng=rng,
         )
+        tensors["owners"] = owners
         if "tokens" in examples[0]:
             tensors |= text_out(examples)
         weights = {"ce": float(len(examples)), "ctc": float(len(examples))}
-        return Batch([example["id"] for example in examples], tensors, weights)
+        details = [{"spans": example["spans"]} for example in examples]
+        return Batch([example["id"] for example in examples], tensors, weights, details=details)
 
     def loss(self, model: SpeechT5, batch: Batch, cfg: Any, step: int) -> Loss:
         from speecht5_cli.losses.terms import Loss, Term
@@ -112,12 +120,24 @@ class Asr:
         return Loss(terms, {"accuracy": (said.correct, said.n), "nll": (said.nll, said.n)})
 
     def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
-        from speecht5_cli.decode.text import as_hypotheses, search_text
+        from speecht5_cli.decode.text import as_hypotheses, joined, search_text, timed
 
         vocabulary, options = assets.read(VOCAB_FILE, Vocabulary.load), cfg.task.decode
+        owners: list[int] = batch["owners"].tolist()
         encoded = model.encode_speech(**batch.speech)
         found = search_text(model, encoded, options, eos=vocabulary.eos, forbidden=vocabulary.unsayable)
-        return as_hypotheses(batch.ids, found, vocabulary.decode, nbest=options.nbest)
+        rows = as_hypotheses([batch.ids[k] for k in owners], found, vocabulary.decode, nbest=options.nbest)
+        if len(rows) == len(batch.ids) and not options.timings:
+            return rows
+        spans = [span for detail in batch.details for span in detail["spans"]]
+        return joined(
+            batch.ids,
+            rows,
+            owners,
+            timed(model, encoded, found, vocabulary.symbols),
+            [(start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in spans],
+            timings=options.timings,
+        )
 
     def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
         data = DataDir(ref_dir)

@@ -12,9 +12,10 @@ from speecht5_cli.data.assets import Assets, Source
 from speecht5_cli.data.batch import Batch
 from speecht5_cli.data.corruption import SpanMask
 from speecht5_cli.data.datadir import DataDir
-from speecht5_cli.data.examples import long_enough, speech_in, text_out
+from speecht5_cli.data.examples import in_pieces, long_enough, speech_in, text_out
 from speecht5_cli.data.hypotheses import read_values
 from speecht5_cli.data.rows import Row
+from speecht5_cli.data.silence import split_at_silence
 from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_files
 from speecht5_cli.decode.options import TextSearch
 from speecht5_cli.models.config import ModelConfig, Parts
@@ -63,19 +64,22 @@ class St:
         return SpeechT5(cfg.model, Parts(speech_in=True, text_out=True, vocabulary=len(vocabulary)))
 
     def example(self, row: Row, cfg: Any, assets: Assets, rng: np.random.Generator | None) -> dict[str, Any]:
-        example: dict[str, Any] = {"wav": long_enough(row.audio())}
+        wave = row.audio()
         if _table(cfg.task) in row:
-            example["tokens"] = assets.read(VOCAB_FILE, Vocabulary.load).encode(row[_table(cfg.task)])
-        return example
+            tokens = assets.read(VOCAB_FILE, Vocabulary.load).encode(row[_table(cfg.task)])
+            return {"pieces": [long_enough(wave)], "tokens": tokens}
+        return {"pieces": [long_enough(piece) for piece in split_at_silence(wave, cfg.task.decode.longest_s)]}
 
     def collate(self, examples: list[dict[str, Any]], cfg: Any, rng: np.random.Generator | None) -> Batch:
+        pieces, owners = in_pieces([example["pieces"] for example in examples])
         tensors = speech_in(
-            [example["wav"] for example in examples],
+            pieces,
             time_mask=cfg.task.time_mask,
             channel_mask=cfg.task.channel_mask,
             channels=cfg.model.d_model,
             rng=rng,
         )
+        tensors["owners"] = owners
         if "tokens" in examples[0]:
             tensors |= text_out(examples)
         return Batch([example["id"] for example in examples], tensors, {"ce": float(len(examples))})
@@ -90,12 +94,14 @@ class St:
         return Loss({"ce": Term(said.loss)}, {"accuracy": (said.correct, said.n), "nll": (said.nll, said.n)})
 
     def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
-        from speecht5_cli.decode.text import as_hypotheses, search_text
+        from speecht5_cli.decode.text import as_hypotheses, joined, search_text
 
         vocabulary, options = assets.read(VOCAB_FILE, Vocabulary.load), cfg.task.decode
+        owners: list[int] = batch["owners"].tolist()
         encoded = model.encode_speech(**batch.speech)
         found = search_text(model, encoded, options, eos=vocabulary.eos, forbidden=vocabulary.unsayable)
-        return as_hypotheses(batch.ids, found, vocabulary.decode, nbest=options.nbest)
+        rows = as_hypotheses([batch.ids[k] for k in owners], found, vocabulary.decode, nbest=options.nbest)
+        return rows if len(rows) == len(batch.ids) else joined(batch.ids, rows, owners)
 
     def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
         data = DataDir(ref_dir)

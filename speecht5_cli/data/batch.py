@@ -35,7 +35,7 @@ class Batch:
     tensors: "dict[str, Tensor]"
     weights: dict[str, float] = field(default_factory=dict)
     cost: float = 0.0  # seconds of audio or number of tokens, without padding
-    details: list[dict[str, object]] = field(default_factory=list)  # of each utterance, for its hypothesis
+    details: list[dict[str, Any]] = field(default_factory=list)  # of each utterance, for its hypothesis
 
     def __getitem__(self, name: str) -> "Tensor":
         return self.tensors[name]

@@ -61,9 +61,11 @@ class GivenRow(Row):
         return table in self.values or table in self.waves or table in self.vectors
 
     def audio(self, table: str = "wav.scp") -> np.ndarray:
+        """The wave that was given."""
         return self.waves[table]
 
     def vector(self, table: str) -> np.ndarray:
+        """The vector that was given."""
         return self.vectors[table]
 
 

@@ -48,3 +48,16 @@ def joined(waves: Sequence[np.ndarray], fade_s: float = _FADE_S) -> np.ndarray:
         faded = whole[len(whole) - n :] * (1 - gain) + wave[:n] * gain
         whole = np.concatenate([whole[: len(whole) - n], faded, wave[n:]]).astype(np.float32)
     return whole
+
+
+def windows(n_samples: int, *, longest: int, overlap: int) -> list[tuple[int, int]]:
+    """Start and end, in samples, of windows that cover a recording; neighbours share `overlap` samples at least.
+
+    One window if it is short enough; else windows of equal length.
+    """
+    if n_samples <= longest:
+        return [(0, n_samples)]
+    step = longest - overlap
+    n = -(-(n_samples - overlap) // step)
+    starts = [round(k * (n_samples - longest) / (n - 1)) for k in range(n)]
+    return [(start, start + longest) for start in starts]

@@ -1,6 +1,7 @@
 """The options of decoding: plain values, importable without torch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 
@@ -16,8 +17,17 @@ class TextSearch:
     length_penalty: float = 1.0  # scores are divided by length ** length_penalty
     length_bonus: float = 0.0  # added for every symbol
     nbest: int = 1
+    lm: Path | None = None  # folder of a language model
+    lm_weight: float = 0.0  # of its log-probability
+    timings: bool = False  # when each word was said, from the CTC head, to hyp.jsonl
+    longest_s: float = 30.0  # of sound searched at once; longer recordings are cut into windows
+    overlap_s: float = 4.0  # that neighbouring windows share
 
     def __post_init__(self) -> None:
+        if self.overlap_s >= self.longest_s:
+            raise ValueError(f"overlap_s {self.overlap_s} must be below longest_s {self.longest_s}")
+        if self.lm is None and self.lm_weight:
+            raise ValueError(f"lm_weight is {self.lm_weight}, but no lm is given")
         if self.beam < 1:
             raise ValueError(f"beam must be at least 1, got {self.beam}")
         if not 0 <= self.ctc_weight <= 1:

@@ -1,14 +1,18 @@
 """Text from encoded speech: a model's own scorers, put together for the search."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
+from speecht5_cli.decode.alignment import TimedWord, joined_words, spread_words, timed_words
 from speecht5_cli.decode.beam import Found, Search, Weighted
 from speecht5_cli.decode.options import TextSearch
 from speecht5_cli.decode.scorers import AttentionScorer, CTCPrefixScorer
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 from speecht5_cli.plugins import Hypothesis
+
+Timed = Sequence[Sequence[TimedWord]]  # words of each row
 
 
 def search_text(
@@ -52,16 +56,63 @@ def ctc_best_path(model: SpeechT5, encoded: Encoded, *, forbidden: Sequence[int]
     return found
 
 
+def timed(model: SpeechT5, encoded: Encoded, found: Sequence[Sequence[Found]], symbols: Sequence[str]) -> Timed:
+    """The words of each row's best hypothesis with their times; spread evenly where the model has no CTC head."""
+    lens = encoded.lens.tolist()
+    if model.parts.blank is None:
+        return [spread_words(results[0].tokens if results else [], symbols, n) for results, n in zip(found, lens)]
+    log_p = model.ctc_logits(encoded).float().log_softmax(-1)
+    return [
+        timed_words(row[:n], results[0].tokens if results else [], symbols, blank=model.blank)
+        for row, results, n in zip(log_p, found, lens)
+    ]
+
+
 def as_hypotheses(
     ids: Sequence[str], found: Sequence[Sequence[Found]], spelled: Callable[[list[int]], str], *, nbest: int
 ) -> list[Hypothesis]:
     """What was found for each utterance as text; an utterance for which nothing was found gets the empty text."""
     hypotheses = []
     for name, results in zip(ids, found):
-        texts = [(spelled(result.tokens), result.score) for result in results[:nbest]]
         if not results:
             hypotheses.append(Hypothesis(name, "", float("-inf"), "nothing"))
             continue
         best = results[0]
-        hypotheses.append(Hypothesis(name, texts[0][0], best.score, best.stopped, tuple(texts) if nbest > 1 else ()))
+        texts = tuple((spelled(result.tokens), result.score) for result in results[:nbest])
+        hypotheses.append(Hypothesis(name, texts[0][0], best.score, best.stopped, texts if nbest > 1 else ()))
     return hypotheses
+
+
+def joined(
+    ids: Sequence[str],
+    rows: Sequence[Hypothesis],
+    owners: Sequence[int],
+    words: Timed | None = None,
+    spans_s: Sequence[tuple[float, float]] = (),
+    *,
+    timings: bool = False,
+) -> list[Hypothesis]:
+    """One hypothesis for each of `ids` from its rows (owners[k] says whose row k is).
+
+    With the `words` of the rows and the time that each covers, overlapping windows are joined on the alignment, else
+    texts follow one another. `timings` keeps the words' times.
+    """
+    hypotheses = []
+    for number, name in enumerate(ids):
+        own = [k for k, owner in enumerate(owners) if owner == number]
+        whole = rows[own[0]] if len(own) == 1 else _together(name, [rows[k] for k in own])
+        if words is not None:
+            said = joined_words([words[k] for k in own], [spans_s[k] for k in own])
+            if len(own) > 1:
+                whole = replace(whole, value=" ".join(word.word for word in said))
+            if timings:
+                times = [[word.word, round(word.start_s, 2), round(word.end_s, 2)] for word in said]
+                whole = replace(whole, details={"words": times})
+        hypotheses.append(replace(whole, id=name))
+    return hypotheses
+
+
+def _together(name: str, parts: Sequence[Hypothesis]) -> Hypothesis:
+    text = " ".join(str(part.value) for part in parts if part.value)
+    stopped = "length" if any(part.stopped == "length" for part in parts) else parts[0].stopped
+    return Hypothesis(name, text, sum(part.score for part in parts), stopped)

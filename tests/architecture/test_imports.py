@@ -20,10 +20,11 @@ ALLOWED: dict[str, set[str]] = {
     "score": FILES
     | {f"data.{module}" for module in ("tables", "audio", "features", "normalise")}
     | {f"data.{module}" for module in ("datadir", "hypotheses", "speaker_vectors")},
-    "decode": FILES | {"models", "losses", "data.features"},
+    "decode": FILES | {"models", "losses", "data.features", "data.torchaudio_pair"},
     "train": FILES | {"models", "losses", "data", "decode", "score", "recipe"},
     "recipes": FILES | {"models", "losses", "data", "decode", "score"},
-    "commands": FILES | {"models", "losses", "data", "decode", "score", "train", "corpora", "recipe"},
+    "api": FILES | {"models", "losses", "data", "decode", "train"},
+    "commands": FILES | {"models", "losses", "data", "decode", "score", "train", "corpora", "recipe", "api"},
     "main": {"commands", "errors", "__init__"},
     "__main__": {"main"},
 }
