@@ -15,7 +15,7 @@ from speecht5_cli.data.datadir import write_tables
 from speecht5_cli.data.frames import UNIT_HOP_SAMPLES, n_unit_frames
 from speecht5_cli.data.speaker_vectors import write_vectors
 from speecht5_cli.data.units import UnitInfo
-from speecht5_cli.data.vocabulary import SPACE, Vocabulary
+from speecht5_cli.data.vocabulary import SPACE, VOCAB_FILE, Vocabulary
 from speecht5_cli.models.config import ModelConfig, Parts
 from speecht5_cli.plugins import load_task
 from speecht5_cli.train.config import RunConfig, run_config
@@ -76,7 +76,7 @@ def make_corpus(root: Path) -> TinyCorpus:
     """Write the corpus below `root`: the same in every call."""
     rng = np.random.default_rng(7)
     vocabulary = root / "vocab"
-    Vocabulary.of_pieces([SPACE, *LETTERS]).save(vocabulary)
+    Vocabulary.of_pieces([SPACE, *LETTERS]).save(vocabulary / VOCAB_FILE)
     texts = [random_text(rng) for _ in range(24)]
     ids = [f"s{number % 3 + 1}-{number:02d}" for number in range(24)]
     train = _data_dir(root / "train", dict(zip(ids[:18], texts[:18])), rng)

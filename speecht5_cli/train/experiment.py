@@ -70,6 +70,7 @@ def what_changed(exp: Path, tree: Tree, inputs: dict[str, str]) -> str:
     except (OSError, ValueError, KeyError):
         before = {}
     lines += [f"{path} is another one" for path, mark in inputs.items() if before.get(path) != mark]
+    lines += [f"{path} is not used any more" for path in before if path not in inputs]
     return "; ".join(lines[:5]) + (f" and {len(lines) - 5} more changes" if len(lines) > 5 else "")
 
 

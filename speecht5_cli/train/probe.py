@@ -44,7 +44,7 @@ def probe(
     autocast: Callable[[], AbstractContextManager],
 ) -> Estimate:
     """Run a pass over each batch and forget it: gradients, statistics and the random generator are as before."""
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}  # grown tables may stay grown
     state = torch.get_rng_state()
     on_gpu = next(model.parameters()).device.type == "cuda"
     if on_gpu:
@@ -60,7 +60,8 @@ def probe(
     seconds = (time.perf_counter() - started) / n_batches
     model.zero_grad(set_to_none=True)
     for name, buffer in model.named_buffers():
-        buffer.copy_(buffers[name])
+        if buffer.shape == buffers[name].shape:
+            buffer.copy_(buffers[name])
     torch.set_rng_state(state)
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     trained = sum(n for n, wanted in sizes if wanted)

@@ -1,0 +1,161 @@
+"""Is an experiment new, to be resumed, finished, or made with something else?"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from journals import steps
+from tiny import TinyCorpus, tiny_config
+
+from speecht5_cli.config import read_yaml, to_tree
+from speecht5_cli.plugins import load_task
+from speecht5_cli.provenance import FORCE
+from speecht5_cli.train.config import FREE_TO_CHANGE, RunConfig, run_config, run_tree
+from speecht5_cli.train.experiment import inputs_of, open_experiment
+from speecht5_cli.train.run import run
+
+SHORT = ("train.max_steps=2", "optim.warmup_steps=1", "train.validate_every=2", "train.save_every_steps=1")
+
+
+@pytest.fixture
+def trained(tiny_corpus: TinyCorpus, tmp_path: Path) -> Path:
+    run(load_task("asr"), tiny_config(tiny_corpus, "asr", *SHORT), tmp_path / "exp" / "asr")
+    return tmp_path / "exp" / "asr"
+
+
+def state_of(exp: Path, cfg: RunConfig, init: Path | None = None) -> tuple[str, str]:
+    return open_experiment(exp, cfg, inputs_of(load_task(cfg.name), cfg, init))
+
+
+def unfinished(exp: Path) -> None:
+    (exp / "model" / "model.safetensors").unlink()
+
+
+def test_a_finished_run_is_skipped(trained: Path, tiny_corpus: TinyCorpus, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (trained / "model" / "model.safetensors").stat().st_mtime_ns
+    capsys.readouterr()
+    run(load_task("asr"), tiny_config(tiny_corpus, "asr", *SHORT), trained)
+    assert capsys.readouterr().out == f"{trained}: trained already with these settings and data; skipped\n"
+    assert (trained / "model" / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_an_unfinished_one_is_resumed(trained: Path, tiny_corpus: TinyCorpus) -> None:
+    unfinished(trained)
+    assert state_of(trained, tiny_config(tiny_corpus, "asr", *SHORT)) == ("resumed", "")
+
+
+OTHER: dict[str, Any] = {  # another value of every setting that may change
+    "data.workers": 3,
+    "train.log_every": 7,
+    "train.save_every_steps": 5,
+    "train.save_every_minutes": 0.5,
+    "train.keep_last": 9,
+    "train.decode_dev": 0,
+}
+
+
+@pytest.mark.parametrize("key", FREE_TO_CHANGE)
+def test_some_settings_are_free_to_change(trained: Path, tiny_corpus: TinyCorpus, key: str) -> None:
+    cfg = tiny_config(tiny_corpus, "asr", *SHORT, f"{key}={OTHER[key]}")
+    assert state_of(trained, cfg) == ("finished", "")
+    unfinished(trained)
+    assert state_of(trained, cfg) == ("resumed", "")
+    block, name = key.split(".")
+    assert read_yaml(trained / "config.yaml")[block][name] == OTHER[key]
+
+
+@pytest.mark.parametrize(
+    ("word", "note"),
+    [
+        ("optim.lr=1e-4", "optim.lr: 0.002 -> 0.0001"),
+        ("model.dropout=0.3", "model.dropout: 0.1 -> 0.3"),
+        ("asr.ctc_weight=0.1", "asr.ctc_weight: 0.5 -> 0.1"),
+        ("data.batch_seconds=2", "data.batch_seconds: 3.0 -> 2.0"),
+    ],
+)
+def test_another_setting_starts_anew(trained: Path, tiny_corpus: TinyCorpus, word: str, note: str) -> None:
+    """The old experiment is set aside, not deleted."""
+    state, why = state_of(trained, tiny_config(tiny_corpus, "asr", *SHORT, word))
+    aside = trained.parent / ".old" / "asr-1"
+    assert (state, why) == ("new", f"{note}; what was there is now in {aside}")
+    assert (aside / "model" / "model.safetensors").exists()
+    assert sorted(path.name for path in trained.iterdir()) == ["config.yaml", "provenance.json"]
+
+
+def test_old_ones_are_numbered(trained: Path, tiny_corpus: TinyCorpus) -> None:
+    for number, lr in enumerate(("1e-4", "2e-4"), 1):
+        cfg = tiny_config(tiny_corpus, "asr", *SHORT, f"optim.lr={lr}")
+        run(load_task("asr"), cfg, trained)
+        assert (trained.parent / ".old" / f"asr-{number}").exists()
+        assert steps(trained) == [1, 2]
+    assert f"starts anew, because optim.lr: 0.0001 -> 0.0002; what was there is now in {trained.parent}/.old/asr-2" in (
+        trained / "train.log"
+    ).read_text().replace("\n", " ")
+
+
+def test_many_changes_are_counted(trained: Path, tiny_corpus: TinyCorpus) -> None:
+    words = [
+        f"optim.{name}=0.5"
+        for name in ("lr", "eps", "weight_decay", "clip_norm", "floor", "final_scale", "initial_scale")
+    ]
+    assert (
+        " and 2 more changes; what was there" in state_of(trained, tiny_config(tiny_corpus, "asr", *SHORT, *words))[1]
+    )
+
+
+def test_other_data_start_anew(trained: Path, tiny_corpus: TinyCorpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = tiny_config(tiny_corpus, "asr", *SHORT)
+    text = tiny_corpus.train / "text"
+    before = text.read_text()
+    try:
+        text.write_text(before.replace("a", "b"))
+        assert state_of(trained, cfg)[1].startswith(f"{text} is another one; what was there")
+    finally:
+        text.write_text(before)
+
+
+def test_another_initial_model_starts_anew(trained: Path, tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    """One more, another, or none any more."""
+    cfg, exp = tiny_config(tiny_corpus, "asr", *SHORT), tmp_path / "exp" / "second"
+    run(load_task("asr"), cfg, exp, init=trained)
+    assert state_of(exp, cfg, trained) == ("finished", "")
+    assert state_of(exp, cfg)[1].startswith(f"{trained} is not used any more; what was there")
+    run(load_task("asr"), cfg, exp)
+    assert state_of(exp, cfg, trained)[1].startswith(f"{trained} is another one; what was there")
+
+
+def test_force(trained: Path, tiny_corpus: TinyCorpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FORCE, "1")
+    assert state_of(trained, tiny_config(tiny_corpus, "asr", *SHORT))[1].startswith("forced; what was there")
+
+
+def test_the_configuration_is_saved_before_anything_is_built(
+    tiny_corpus: TinyCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = load_task("asr")
+
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(plugin, "build", broken)
+    cfg = tiny_config(tiny_corpus, "asr", *SHORT)
+    with pytest.raises(MemoryError):
+        run(plugin, cfg, tmp_path / "exp")
+    assert run_config(plugin, read_yaml(tmp_path / "exp" / "config.yaml")) == cfg
+
+
+def test_provenance(trained: Path, tiny_corpus: TinyCorpus) -> None:
+    record = json.loads((trained / "provenance.json").read_text())
+    assert record.keys() == {"command", "version", "started", "inputs"}
+    names = {str(folder / name) for folder in (tiny_corpus.train, tiny_corpus.dev) for name in ("wav.scp", "text")}
+    assert record["inputs"].keys() == names
+
+
+@pytest.mark.parametrize("task", ["asr", "pretrain"])
+def test_the_whole_configuration_there_and_back(tiny_corpus: TinyCorpus, task: str) -> None:
+    cfg = tiny_config(tiny_corpus, task, "optim.betas=[0.8, 0.9]")
+    tree = run_tree(cfg)
+    assert run_config(load_task(task), tree) == cfg
+    assert tree.keys() == {"name", "model", "data", "optim", "train", task}
+    assert tree == to_tree(tree)
