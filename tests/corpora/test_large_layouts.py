@@ -70,3 +70,21 @@ def test_mustc_en_de(tmp_path: Path) -> None:
     assert len(DataDir(tmp_path / "data" / "train").utterances) == 229_703
     assert seconds < 90
     assert gigabytes < 1.5
+
+
+def test_voxceleb1(tmp_path: Path) -> None:
+    """153,516 recordings of 1,251 speakers, 18 videos each."""
+    lines = []
+    for number in range(153_516):
+        speaker, take = f"id{10001 + number % 1251}", number // 1251
+        path = f"{speaker}/video{take % 18:06d}/{take // 18:05d}.wav"
+        file = tmp_path / "dev" / "wav" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        lines.append(f"{1 if take < 110 else 2 + take % 2} {path}\n")
+    (tmp_path / "iden_split.txt").write_text("".join(lines))
+    seconds, gigabytes = measured("voxceleb1", tmp_path, tmp_path / "data")
+    print(f"{seconds:.1f} s, {gigabytes:.2f} GB")
+    assert sum(len(DataDir(tmp_path / "data" / name).utterances) for name in ("train", "dev", "test")) == 153_516
+    assert seconds < 60
+    assert gigabytes < 1.5
