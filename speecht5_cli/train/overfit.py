@@ -25,7 +25,7 @@ def overfit_on(plugin: TaskPlugin, cfg: RunConfig, exp: Path, *, n: int, init: P
     """
     if any(stream.cost == "tokens" for stream in plugin.streams(cfg)):
         raise UsageError(f"--overfit needs a task that learns from data dirs; '{plugin.name}' also reads plain text")
-    some = exp / "overfit_data"
+    some = exp.with_name(f"{exp.name}_data")  # not inside: an older experiment of that name is moved away
     source = DataDir(cfg.data.train[0])
     source.subset(some, source.utterances[:: max(1, len(source.utterances) // n)][:n])
     task = with_values(cfg.task, dict(_unregularised(to_tree(cfg.task))), plugin.name)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.errors import CheckpointError
+from speecht5_cli.folders import kept_checkpoints, model_folder, read_model_config
 from speecht5_cli.models.speecht5 import SpeechT5
 from speecht5_cli.plugins import load_task
 from speecht5_cli.train import checkpoint
@@ -28,7 +29,6 @@ from speecht5_cli.train.checkpoint import (
 )
 from speecht5_cli.train.config import OptimConfig, RunConfig
 from speecht5_cli.train.final import averaged, final_checkpoints
-from speecht5_cli.train.folders import kept_checkpoints, model_folder, read_model_config
 from speecht5_cli.train.loop import Progress
 from speecht5_cli.train.optim import Optimizer
 from speecht5_cli.train.restore import restore

@@ -11,10 +11,10 @@ from torch import Tensor
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.vocabulary import SPACE, VOCAB_FILE, Vocabulary
 from speecht5_cli.errors import CheckpointError
+from speecht5_cli.folders import read_model_config
 from speecht5_cli.plugins import load_task
-from speecht5_cli.train.checkpoint import write_tensors
+from speecht5_cli.tensors import write_tensors
 from speecht5_cli.train.config import run_config, run_tree
-from speecht5_cli.train.folders import read_model_config
 from speecht5_cli.train.restore import inherit, layer_extractor, restore
 from speecht5_cli.train.run import run
 
@@ -135,7 +135,7 @@ def test_finetuning_takes_the_vocabulary_along(tiny_corpus: TinyCorpus, source: 
     run(plugin, cfg, tmp_path / "exp", init=source)
     assert (tmp_path / "exp/model/assets/vocab.txt").read_bytes() == (source / "model/assets/vocab.txt").read_bytes()
     assert f"from {source}: " in (tmp_path / "exp" / "train.log").read_text()
-    with pytest.raises(CheckpointError, match="'vocab.txt' is not given, and there is no initial model"):
+    with pytest.raises(CheckpointError, match=r"'vocab\.txt' is not given, and there is no initial model"):
         run(plugin, cfg, tmp_path / "other")
 
 
@@ -175,8 +175,9 @@ def test_restoring(tiny_corpus: TinyCorpus, source: Path) -> None:
     restored = restore(source)
     assert (restored.plugin.name, restored.folder, restored.model.training) == ("pretrain", source / "model", False)
     assert all(torch.equal(tensor, weights(source)[name]) for name, tensor in restored.model.state_dict().items())
-    table = restored.model.speech_encoder_prenet.positions.sinusoids.table  # is computed, not stored
-    assert table.isfinite().all() and table.abs().sum() > 0
+    tables = {name: table for name, table in restored.model.named_buffers() if name.endswith("sinusoids.table")}
+    assert len(tables) == 4
+    assert all(table.isfinite().all() and table.abs().sum() > 0 for table in tables.values())  # computed, not stored
     with pytest.raises(CheckpointError, match="this is a model for 'pretrain', not for 'asr'"):
         restore(source, task="asr")
 

@@ -113,7 +113,7 @@ def test_validation_is_the_mean_over_the_whole_set(setting: Setting) -> None:
                 loss = setting.loss(batch, 0)
             pairs: dict[str, Any] = {name: (term.sum, batch.weights[name]) for name, term in loss.terms.items()}
             for name, (total, weight) in {**pairs, **loss.stats}.items():
-                sums[name] = sums.get(name, np.zeros(2)) + [float(total), float(weight)]
+                sums[name] = sums.get(name, np.zeros(2)) + np.array([float(total), float(weight)])
     for name, (total, weight) in sums.items():
         assert measured[name] == pytest.approx(total / weight, rel=1e-4), name
 
