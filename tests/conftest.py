@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from console import Console
 from tiny import TinyCorpus, make_corpus
 
 # Before torch is loaded, here and in the processes that tests start: these nets are so small that threads would only
@@ -24,3 +25,9 @@ def shared() -> Path:
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> TinyCorpus:
     """Read only: tests that change it take a copy."""
     return make_corpus(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Console:
+    """The command line, in this process."""
+    return Console(monkeypatch, capfd)
