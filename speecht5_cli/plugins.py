@@ -78,12 +78,15 @@ class TaskPlugin(Protocol):
     """What a task must say. The core owns sampling, sharding, precision, checkpoints, resuming and writing.
 
     `cfg` is the whole run configuration (`train.config.RunConfig`): `cfg.task` is this plug-in's own block. The module
-    that holds the plug-in must not import torch at its top, so that listing tasks stays instant.
+    that holds the plug-in must not import torch at its top, so that listing tasks stays instant. docs/tutorial.md makes
+    a task step by step.
     """
 
     name: str  # the entry point's name, and --task's value
     summary: str  # one line for `speecht5 tasks`
-    Config: type  # frozen dataclass: the block of the YAML that carries the task's name
+    # Frozen dataclass: the block of the YAML that carries the task's name. What is in its field `decode`, if it has
+    # one, can be changed by `speecht5 decode key=value`.
+    Config: type
     Model: type  # frozen dataclass: the `model:` block
     metrics: tuple[Metric, ...]  # the first one chooses the best checkpoint
     output: Literal["text", "speech", "label", "none"]  # what the core writes for a hypothesis
@@ -98,10 +101,13 @@ class TaskPlugin(Protocol):
         """The model, from the shared core's parts; `assets` gives the files above."""
 
     def example(self, row: "Row", cfg: Any, assets: "Assets", rng: "np.random.Generator | None") -> dict[str, Any]:
-        """One row as arrays. `rng` is None outside of training: then nothing is random."""
+        """One row as arrays; the core adds the row's `id`. In decoding the row has no target files.
+
+        `rng` is None outside of training: then nothing is random. A ValueError becomes a DataError with the id.
+        """
 
     def collate(self, examples: list[dict[str, Any]], cfg: Any, rng: "np.random.Generator | None") -> "Batch":
-        """Examples of one stream as a padded batch, with the weights of its loss terms."""
+        """Examples of one stream as a padded batch, with a weight for each loss term: what its sum is divided by."""
 
     def loss(self, model: "nn.Module", batch: "Batch", cfg: Any, step: int) -> "Loss":
         """Named loss terms; also called in evaluation mode for validation."""

@@ -20,6 +20,7 @@ MODULES: tuple[str, ...] = (
     "single",
     "report",
     "tasks",
+    "new",
     "doctor",
 )
 

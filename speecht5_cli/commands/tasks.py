@@ -11,14 +11,14 @@ def add_to(app: typer.Typer) -> None:
 
 def tasks() -> None:
     for title, group in (("task", TASKS), ("corpus", CORPORA)):
-        print(f"{title:<18}{'package':<20}{'version':<10}what it is")
+        print(f"{title:<17} {'package':<19} {'version':<9} what it is")
         for name, point in installed(group).items():
             package, version = package_of(point)
             try:
                 summary = _summary(point.load())
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plug-in is listed and breaks nothing else
                 summary = f"does not load: {type(error).__name__}: {error}"
-            print(f"{name:<18}{package:<20}{version:<10}{summary}")
+            print(f"{name:<17} {package:<19} {version:<9} {summary}")
         print()
 
 
