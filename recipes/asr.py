@@ -125,7 +125,14 @@ class Asr:
         vocabulary, options = assets.read(VOCAB_FILE, Vocabulary.load), cfg.task.decode
         owners: list[int] = batch["owners"].tolist()
         encoded = model.encode_speech(**batch.speech)
-        found = search_text(model, encoded, options, eos=vocabulary.eos, forbidden=vocabulary.unsayable)
+        found = search_text(
+            model,
+            encoded,
+            options,
+            eos=vocabulary.eos,
+            forbidden=vocabulary.unsayable,
+            symbols=vocabulary.symbols,
+        )
         rows = as_hypotheses([batch.ids[k] for k in owners], found, vocabulary.decode, nbest=options.nbest)
         if len(rows) == len(batch.ids) and not options.timings:
             return rows

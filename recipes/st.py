@@ -99,7 +99,14 @@ class St:
         vocabulary, options = assets.read(VOCAB_FILE, Vocabulary.load), cfg.task.decode
         owners: list[int] = batch["owners"].tolist()
         encoded = model.encode_speech(**batch.speech)
-        found = search_text(model, encoded, options, eos=vocabulary.eos, forbidden=vocabulary.unsayable)
+        found = search_text(
+            model,
+            encoded,
+            options,
+            eos=vocabulary.eos,
+            forbidden=vocabulary.unsayable,
+            symbols=vocabulary.symbols,
+        )
         rows = as_hypotheses([batch.ids[k] for k in owners], found, vocabulary.decode, nbest=options.nbest)
         return rows if len(rows) == len(batch.ids) else joined(batch.ids, rows, owners)
 

@@ -51,7 +51,8 @@ if stage 3 units; then
       run speecht5 features "$set" "dump/layer3/$(basename "$set")" --kind layer --model exp/pretrain --layer 3
     done
   fi
-  run speecht5 units fit "${unlabelled[@]/#data/$features}" "$named" --clusters 50 --restarts 1
+  run speecht5 units fit "$features/pretrain" "${more_speech[@]/#data/$features}" "$named" --clusters 50 --restarts 1
+  run speecht5 units report "$named" "$features/pretrain_dev"
   for set in "${unlabelled[@]}"; do
     run speecht5 units label "$named" "$features/$(basename "$set")" "$set" --name "$units"
   done

@@ -9,15 +9,21 @@ import typer
 
 from speecht5_cli.config import Tree
 from speecht5_cli.errors import CheckpointError, UsageError
+from speecht5_cli.folders import CONFIG, MODEL, model_folder, read_model_config
 from speecht5_cli.plugins import TASKS, TaskPlugin, installed, load_task
-from speecht5_cli.provenance import Making, made
-from speecht5_cli.train.folders import CONFIG, MODEL, model_folder, read_model_config
+from speecht5_cli.provenance import made
 
 if TYPE_CHECKING:
     from speecht5_cli.train.foreign import Foreign
 
 
-class Toolkit(str, Enum):
+class Source(str, Enum):
+    fairseq = "fairseq"
+    hf = "hf"
+    pwg = "pwg"
+
+
+class Target(str, Enum):
     fairseq = "fairseq"
     hf = "hf"
 
@@ -30,14 +36,16 @@ class Kind:
     tasks: dict[str, Tree] = field(default_factory=dict)  # ours that it can be, and how their settings differ
 
 
+LANGUAGE_MODEL = "language_modeling"  # fairseq's name of the task
 FAIRSEQ = (
     Kind("pretrain", {"pretrain": {}}),
     Kind("s2t", {"asr": {}, "st": {}}),
     Kind("t2s", {"tts": {}}),
     Kind("s2s", {"vc": {}, "se": {}}),
     Kind("s2c", {"sid": {}}),
-    Kind("lm", {"lm": {}}),
+    Kind(LANGUAGE_MODEL, {"lm": {}}),
 )
+HF_VOCODER, HF_HUBERT = "speecht5_hifigan", "hubert"  # model_type of config.json
 HF = (
     # It has no CTC head.
     Kind(
@@ -46,8 +54,9 @@ HF = (
     ),
     Kind("SpeechT5ForTextToSpeech", {"tts": {"guided": 10.0}}),
     Kind("SpeechT5ForSpeechToSpeech", {"vc": {"decode": {"max_ratio": 20.0}}, "se": {"decode": {"max_ratio": 20.0}}}),
+    Kind(HF_VOCODER, {"vocoder": {}}),  # no task, but what its config.yaml says in place of one
 )
-KINDS = {Toolkit.fairseq: FAIRSEQ, Toolkit.hf: HF}
+KINDS = {"fairseq": FAIRSEQ, "hf": HF}
 
 Model = typer.Argument(metavar="MODEL", help="Experiment, checkpoint or model folder.")
 
@@ -72,7 +81,7 @@ def info(paths: list[Path] = typer.Argument(metavar="PATH...")) -> None:
 def import_(
     source: Path = typer.Argument(metavar="SRC", help="The .pt file, or the folder."),
     out: Path = typer.Argument(metavar="DST", help="Model folder to write."),
-    toolkit: Toolkit = typer.Option(..., "--from", help="Who wrote it."),
+    toolkit: Source = typer.Option(..., "--from", help="Who wrote it; pwg: ParallelWaveGAN, a vocoder."),
     task: str = typer.Option(None, "--task", metavar="TASK", help="Which it is for, if the file does not say so."),
     vocab: list[Path] = typer.Option(
         [], "--vocab", metavar="FILE", help="dict.txt, and the SentencePiece model [default: those beside SRC]"
@@ -85,12 +94,24 @@ def import_(
         if making.done:
             print(f"{out}: up to date")
             return
-        print("\n".join(_imported(source, out, toolkit, task, vocab, making)))
+        print("\n".join(_imported(source, out, toolkit, task, vocab)))
 
 
-def _imported(
-    source: Path, out: Path, toolkit: Toolkit, task: str | None, vocab: list[Path], making: Making
-) -> list[str]:
+def _imported(source: Path, out: Path, toolkit: Source, task: str | None, vocab: list[Path]) -> list[str]:
+    """Import, and say what was imported."""
+    if toolkit is Source.pwg:
+        from speecht5_cli.train.vocoder_files import import_pwg_vocoder
+
+        return [f"{out}: vocoder, {import_pwg_vocoder(source, out)}"]
+    kind = _model_type(source) if toolkit is Source.hf else ""
+    if kind == HF_VOCODER:
+        from speecht5_cli.train.vocoder_files import import_hf_vocoder
+
+        return [f"{out}: vocoder, {import_hf_vocoder(source, out)}"]
+    if kind == HF_HUBERT:
+        from speecht5_cli.train.hubert_files import import_hubert
+
+        return import_hubert(source, out).lines()
     from speecht5_cli.train.foreign import import_model
     from speecht5_cli.train.foreign_vocabulary import find_vocabulary
 
@@ -100,19 +121,26 @@ def _imported(
     return import_model(foreign, load_task(name), settings, out).lines()
 
 
-def _read(source: Path, toolkit: Toolkit) -> "Foreign":
+def _model_type(folder: Path) -> str:
+    """What config.json says the folder holds."""
+    from speecht5_cli.train.hf_files import read_config
+
+    return str(read_config(folder).get("model_type"))
+
+
+def _read(source: Path, toolkit: Source) -> "Foreign":
     from speecht5_cli.train.fairseq_export import CHECKPOINT
     from speecht5_cli.train.fairseq_files import read_fairseq
     from speecht5_cli.train.hf_files import read_hf
 
-    if toolkit is Toolkit.hf:
+    if toolkit is Source.hf:
         return read_hf(source)
     return read_fairseq(source / CHECKPOINT if source.is_dir() else source)
 
 
-def _task_of(foreign: "Foreign", toolkit: Toolkit, task: str | None) -> tuple[str, Tree]:
+def _task_of(foreign: "Foreign", toolkit: Source, task: str | None) -> tuple[str, Tree]:
     """The task's name, and the settings of its block. Raises UsageError when neither user nor file says it."""
-    kind = next((kind for kind in KINDS[toolkit] if kind.name == foreign.kind), Kind(foreign.kind))
+    kind = next((kind for kind in KINDS[toolkit.value] if kind.name == foreign.kind), Kind(foreign.kind))
     if task is None and not kind.tasks:
         raise UsageError(f"{foreign.path}: the file does not say what it was trained for; give --task")
     name = task or next(iter(kind.tasks))
@@ -122,32 +150,43 @@ def _task_of(foreign: "Foreign", toolkit: Toolkit, task: str | None) -> tuple[st
 def export(
     model: Path = Model,
     out: Path = typer.Argument(metavar="DST", help="Folder to write."),
-    toolkit: Toolkit = typer.Option(..., "--to", help="Who is to read it."),
+    toolkit: Target = typer.Option(..., "--to", help="Who is to read it."),
 ) -> None:
     """hf: `from_pretrained` reads DST. fairseq: DST/checkpoint.pt, dict.txt and the SentencePiece model."""
     from speecht5_cli.train.fairseq_export import CHECKPOINT
     from speecht5_cli.train.hf_files import HF_CONFIG
 
-    _refuse_foreign_folder(out, CHECKPOINT if toolkit is Toolkit.fairseq else HF_CONFIG)
+    _refuse_foreign_folder(out, CHECKPOINT if toolkit is Target.fairseq else HF_CONFIG)
     folder = model_folder(model)
     name = read_model_config(folder).get("name")
-    kind = next((kind.name for kind in KINDS[toolkit] if name in kind.tasks), None)
+    kinds = KINDS[toolkit.value]
+    kind = next((each.name for each in kinds if name in each.tasks), None)
     if kind is None:
-        known = ", ".join(sorted({task for kind in KINDS[toolkit] for task in kind.tasks}))
+        known = ", ".join(sorted({task for each in kinds for task in each.tasks}))
         raise CheckpointError(f"{folder}: a model for '{name}'; {toolkit.value} knows models for {known}")
     with made(out, "export", options={"to": toolkit.value}, inputs=[folder], outputs=[out]) as making:
         if making.done:
             print(f"{out}: up to date")
             return
-        if toolkit is Toolkit.hf:
-            from speecht5_cli.train.hf_files import export_hf
-
-            lines = export_hf(folder, out, kind).lines()
-        else:
-            from speecht5_cli.train.fairseq_export import export_fairseq
-
-            lines = export_fairseq(folder, out, kind).lines()
+        lines = _exported(folder, out, toolkit, kind)
     print("\n".join(lines))
+
+
+def _exported(folder: Path, out: Path, toolkit: Target, kind: str) -> list[str]:
+    """Export, and say what was exported."""
+    if kind == HF_VOCODER:
+        from speecht5_cli.train.vocoder_files import export_hf_vocoder
+
+        export_hf_vocoder(folder, out)
+        return [f"{out}: vocoder"]
+    if toolkit is Target.hf:
+        from speecht5_cli.train.hf_files import export_hf
+
+        return export_hf(folder, out, kind).lines()
+    from speecht5_cli.train.fairseq_export import export_fairseq, export_language_model
+
+    language = kind == LANGUAGE_MODEL
+    return (export_language_model(folder, out) if language else export_fairseq(folder, out, kind)).lines()
 
 
 def average(

@@ -7,9 +7,9 @@ import typer
 
 from speecht5_cli.config import parse_overrides
 from speecht5_cli.errors import UsageError
+from speecht5_cli.folders import model_folder
 from speecht5_cli.provenance import made
 from speecht5_cli.recipe import TaskSets, recipe_here
-from speecht5_cli.train.folders import model_folder
 
 
 class Precision(str, Enum):
@@ -84,7 +84,7 @@ def decode(
 def newest_experiment(sets: TaskSets | None, task: str) -> Path:
     """The experiment of the task whose configuration is the youngest."""
     from speecht5_cli.config import read_yaml
-    from speecht5_cli.train.folders import CONFIG
+    from speecht5_cli.folders import CONFIG
 
     folder = sets.exp.parent if sets else Path("exp")
     found = [path for path in folder.glob(f"*/{CONFIG}") if read_yaml(path).get("name") == task]

@@ -129,7 +129,8 @@ def _extras() -> Iterator[Finding]:
     for extra, (loss, modules) in extras.items():
         missing = [module for module in modules if find_spec(module) is None]
         if missing:
-            yield Finding("note", f"{loss}: {', '.join(missing)} is not installed", f"pip install '.[{extra}]' (in the checkout)")
+            what = f"{loss}: {', '.join(missing)} is not installed"
+            yield Finding("note", what, f"pip install '.[{extra}]', in the checkout")
 
 
 def _machine() -> Iterator[Finding]:

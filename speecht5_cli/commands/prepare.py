@@ -29,18 +29,19 @@ def prepare(
     source: Path = typer.Argument(..., metavar="SRC", help="Where the corpus lies."),
     out: Path = typer.Argument(..., metavar="OUT", help="Folder for the data dirs, one a set."),
     words: list[str] = typer.Argument(None, metavar="KEY=VALUE", help="The corpus's own options."),
+    columns: str | None = typer.Option(None, help="For 'table': what is what, as in audio=path,text=sentence."),
     parts: str | None = typer.Option(None, help="Only these parts, with commas between them."),
     nj: int | None = typer.Option(None, help="Processes; by default as many as cores and memory allow."),
     audio_check: bool = typer.Option(True, "--audio-check/--no-audio-check", help="Read every sound to its end."),
     force: bool = typer.Option(False, "--force", help="Do it again even if nothing changed."),
 ) -> None:
     function = load_corpus(corpus)
-    own = corpus_options(corpus, function, words or [])
+    own = corpus_options(corpus, function, [*(words or []), *([f"columns={columns}"] if columns else [])])
     chosen = [part.strip() for part in parts.split(",") if part.strip()] if parts else None
     options = {"corpus": corpus, "parts": chosen, "check_audio": audio_check, **own}
     with made(
         out,
-        "-".join(["prepare", corpus, *(chosen or ())]),
+        "-".join(["prepare", corpus, *([source.stem] if source.is_file() else ()), *(chosen or ())]),
         options=options,
         inputs=(),
         marks={str(source): listing_fingerprint(source, leave_out=out)},

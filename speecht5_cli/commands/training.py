@@ -94,7 +94,7 @@ def configured(plugin: TaskPlugin, tree: Tree, init: Path | None, where: str) ->
 
     model: Tree | None = None
     if init is not None:
-        from speecht5_cli.train.folders import model_folder, read_model_config
+        from speecht5_cli.folders import model_folder, read_model_config
 
         model = read_model_config(model_folder(init))["model"]
     return run_config(plugin, tree, model=model, where=where)

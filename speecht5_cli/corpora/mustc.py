@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 
-from speecht5_cli.corpora.names import escaped, speaker_names
+from speecht5_cli.corpora.names import SpeakerNames, escaped
 from speecht5_cli.corpora.parts import chosen_parts
 from speecht5_cli.corpora.published import Published, compared
 from speecht5_cli.corpora.yaml_list import read_mappings
@@ -126,7 +126,7 @@ class _Rows:
     entries: list[_Entry]
     english: list[bytes]
     translated: list[bytes]
-    names: dict[str, str]  # speaker -> name in ids
+    names: SpeakerNames = field(default_factory=SpeakerNames)
     rejected: list[Rejected] = field(default_factory=list)
 
     @classmethod
@@ -140,8 +140,7 @@ class _Rows:
                 f"{folder}/txt: {len(entries)} segments in {split}.yaml, {len(english)} lines in {split}.en, "
                 f"{len(translated)} in {split}.{language}; nobody can say which line belongs to which segment"
             )
-        names = speaker_names(entry.speaker for entry in entries)
-        return cls(split, f"text.{language}", folder / "wav", entries, english, translated, names)
+        return cls(split, f"text.{language}", folder / "wav", entries, english, translated)
 
     def utterances(self) -> Iterator[Utterance]:
         """The segments; what cannot become one is rejected."""

@@ -44,7 +44,7 @@ class Search:
     min_tokens: int = 0  # symbols before the end mark
     length_penalty: float = 1.0
     length_bonus: float = 0.0  # added for every symbol
-    # The original rescored by CTC only its 7 * beam likeliest symbols and left the others unweighted.
+    # As the original's joint decoding; the scorers are then attention, CTC, and any others.
     original_ctc: bool = False
     finished: list[list[Found]] = field(init=False)
 
@@ -83,13 +83,18 @@ class Search:
         parts = [weighted.scorer.score(last) * weighted.weight for weighted in self.scorers]
         total = sum(parts[1:], parts[0]) + self.length_bonus
         if self.original_ctc and len(parts) > 1:
-            attention = parts[0] / self.scorers[0].weight
-            attention[:, list(self.forbidden)] = float("-inf")
-            k = min(7 * self.beam, total.size(1) - len(self.forbidden) + 1)
-            likeliest = attention.topk(k, dim=1).indices
-            total = attention.scatter(1, likeliest, total.gather(1, likeliest))
+            total = self._as_original(*parts)
         total[:, list(self.forbidden)] = float("-inf")
         return total
+
+    def _as_original(self, attention: Tensor, ctc: Tensor, *others: Tensor) -> Tensor:
+        """CTC counts for the 7 * beam symbols that attention likes best; the rest keep its score, unweighted."""
+        plain = attention / self.scorers[0].weight
+        plain[:, list(self.forbidden)] = float("-inf")
+        k = min(7 * self.beam, plain.size(1) - len(self.forbidden) + 1)
+        likeliest = plain.topk(k, dim=1).indices
+        total = plain.scatter(1, likeliest, (attention + ctc).gather(1, likeliest))
+        return sum(others, total) + self.length_bonus
 
     def _finish(self, ends: Tensor, scores: Tensor, beams: Tensor, length: int, full: Tensor) -> None:
         for place, rank in ends.nonzero().tolist():

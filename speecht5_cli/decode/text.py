@@ -7,6 +7,7 @@ import torch
 
 from speecht5_cli.decode.alignment import TimedWord, joined_words, spread_words, timed_words
 from speecht5_cli.decode.beam import Found, Search, Weighted
+from speecht5_cli.decode.language import LanguageScorer, load_language
 from speecht5_cli.decode.options import TextSearch
 from speecht5_cli.decode.scorers import AttentionScorer, CTCPrefixScorer
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
@@ -16,11 +17,18 @@ Timed = Sequence[Sequence[TimedWord]]  # words of each row
 
 
 def search_text(
-    model: SpeechT5, encoded: Encoded, options: TextSearch, *, eos: int, forbidden: Sequence[int]
+    model: SpeechT5,
+    encoded: Encoded,
+    options: TextSearch,
+    *,
+    eos: int,
+    forbidden: Sequence[int],
+    symbols: Sequence[str] = (),
 ) -> list[list[Found]]:
     """The hypotheses of each utterance, best first; `forbidden` symbols are never said.
 
-    With ctc_weight 1 the decoder is not asked at all.
+    With ctc_weight 1 the decoder is not asked at all. `symbols`, in the order of their ids, are needed for a language
+    model only.
     """
     if options.method == "ctc":
         return ctc_best_path(model, encoded, forbidden=[*forbidden, eos])
@@ -31,6 +39,9 @@ def search_text(
         log_p = model.ctc_logits(encoded).float().log_softmax(-1)
         ctc = CTCPrefixScorer(log_p, encoded.lens, options.beam, blank=model.blank, eos=eos)
         scorers.append(Weighted(ctc, options.ctc_weight))
+    if options.lm is not None and options.lm_weight:
+        language = load_language(options.lm, str(encoded.states.device))
+        scorers.append(Weighted(LanguageScorer(language, symbols), options.lm_weight))
     return Search(
         scorers,
         limits=(encoded.lens * options.tokens_per_frame).long().clamp(min=1),
@@ -40,7 +51,7 @@ def search_text(
         min_tokens=options.min_tokens,
         length_penalty=options.length_penalty,
         length_bonus=options.length_bonus,
-        original_ctc=model.cfg.padding == "original",
+        original_ctc=model.cfg.padding == "original" and 0 < options.ctc_weight < 1,
     ).run()
 
 

@@ -13,6 +13,7 @@ from speecht5_cli.data.features import LogMelSettings
 from speecht5_cli.errors import CheckpointError, ConfigError
 from speecht5_cli.files import atomic_dir
 from speecht5_cli.models.vocoder import HifiGan, HifiGanConfig
+from speecht5_cli.tensors import read_tensors
 
 WEIGHTS, CONFIG = "model.safetensors", "config.yaml"
 MODEL = "model"  # the vocoder's folder in the experiment that trains it
@@ -46,7 +47,7 @@ def read_vocoder(path: Path) -> tuple[HifiGan, LogMelSettings]:
         )
     net = HifiGan(sizes)
     try:
-        net.load_state_dict(_tensors(folder / WEIGHTS))
+        net.load_state_dict(read_tensors(folder / WEIGHTS))
     except RuntimeError as error:
         raise CheckpointError(f"{folder / WEIGHTS}: does not fit {CONFIG}: {error}") from None
     return net.eval(), features
@@ -85,13 +86,3 @@ def _settings(path: Path) -> tuple[HifiGanConfig, LogMelSettings]:
         return sizes, from_tree(LogMelSettings, tree.get("features"), "features")
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from None
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: not readable as safetensors, perhaps cut short: {error}") from None

@@ -12,12 +12,10 @@ _FIRST_CAPACITY = 64  # steps; doubled when full, so that growing costs little i
 
 
 @dataclass
-class LayerCache:
-    """One decoder layer's memory."""
+class Past:
+    """What one layer's self-attention has seen."""
 
-    memory_keys: Tensor  # (B, H, S, C), shared by the beams of an utterance
-    memory_values: Tensor  # (B, H, S, C)
-    keys: Tensor | None = None  # (N, H, capacity, C), filled up to the cache's length
+    keys: Tensor | None = None  # (N, H, capacity, C), filled up to the number of steps so far
     values: Tensor | None = None
 
     def append(self, key: Tensor, value: Tensor, place: int) -> tuple[Tensor, Tensor]:
@@ -29,6 +27,20 @@ class LayerCache:
         self.keys[:, :, place] = key[:, :, 0]
         self.values[:, :, place] = value[:, :, 0]
         return self.keys[:, :, : place + 1], self.values[:, :, : place + 1]
+
+    def reorder(self, rows: Tensor) -> None:
+        """Let row i continue what row `rows[i]` has said (N,)."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = self.keys.index_select(0, rows), self.values.index_select(0, rows)
+
+
+@dataclass
+class LayerCache:
+    """One decoder layer's memory."""
+
+    memory_keys: Tensor  # (B, H, S, C), shared by the beams of an utterance
+    memory_values: Tensor  # (B, H, S, C)
+    past: Past = field(default_factory=Past)
 
 
 @dataclass
@@ -43,9 +55,7 @@ class DecoderCache:
     def reorder(self, rows: Tensor) -> None:
         """Let row i continue what row `rows[i]` has said (N,), within the same utterances."""
         for layer in self.layers:
-            if layer.keys is not None and layer.values is not None:
-                layer.keys = layer.keys.index_select(0, rows)
-                layer.values = layer.values.index_select(0, rows)
+            layer.past.reorder(rows)
 
     def keep(self, utterances: Tensor, rows: Tensor) -> None:
         """Forget all but the given utterances (of B) and rows (of N)."""

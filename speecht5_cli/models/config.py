@@ -9,8 +9,8 @@ CONV_KERNELS = (10, 3, 3, 3, 3, 2, 2)
 CONV_STRIDES = (5, 2, 2, 2, 2, 2, 2)
 
 SIZES: dict[str, dict[str, Any]] = {
-    # For a laptop. The 512-channel convolutions are most of the base model's cost on a CPU; and narrow models trained for
-    # minutes learn sooner with norms before the sub-blocks and wider initial weights (egs/mini/README.md has curves).
+    # For a laptop. The 512-channel convolutions are most of the base model's cost on a CPU; and narrow models trained
+    # for minutes learn sooner with norms before the sub-blocks and wider initial weights (egs/mini/README.md).
     "tiny": {
         "d_model": 144,
         "encoder_layers": 4,

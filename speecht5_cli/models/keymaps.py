@@ -104,6 +104,34 @@ HF: Rules = {
     "speech_decoder_postnet.convs.*": "speech_decoder_postnet.layers.*.conv",
     "speech_decoder_postnet.norms.*": "speech_decoder_postnet.layers.*.batch_norm",
 }
+# ours -> Hugging Face's HubertModel
+HUBERT: Rules = {
+    "encoder.norm": "encoder.layer_norm",
+    **_attention("encoder.layers.*.attention", "encoder.layers.*.attention"),
+    "encoder.layers.*.attention_joint": "encoder.layers.*.layer_norm",
+    "encoder.layers.*.ffn.0": "encoder.layers.*.feed_forward.intermediate_dense",
+    "encoder.layers.*.ffn.3": "encoder.layers.*.feed_forward.output_dense",
+    "encoder.layers.*.ffn_joint": "encoder.layers.*.final_layer_norm",
+    "speech_encoder_prenet.features.convs.*": "feature_extractor.conv_layers.*.conv",
+    "speech_encoder_prenet.features.norms.*": "feature_extractor.conv_layers.*.layer_norm",
+    "speech_encoder_prenet.norm": "feature_projection.layer_norm",
+    "speech_encoder_prenet.projection": "feature_projection.projection",
+    "speech_encoder_prenet.mask_embedding": "masked_spec_embed",
+    "speech_encoder_prenet.conv_positions.direction": "encoder.pos_conv_embed.conv.parametrizations.weight.original1",
+    "speech_encoder_prenet.conv_positions.magnitude": "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
+    "speech_encoder_prenet.conv_positions.bias": "encoder.pos_conv_embed.conv.bias",
+}
+# ours -> fairseq's transformer_lm
+FAIRSEQ_LANGUAGE: Rules = {
+    "symbols": "decoder.embed_tokens",
+    **_attention("layers.*.attention", "decoder.layers.*.self_attn"),
+    "layers.*.attention_norm": "decoder.layers.*.self_attn_layer_norm",
+    "layers.*.ffn.0": "decoder.layers.*.fc1",
+    "layers.*.ffn.3": "decoder.layers.*.fc2",
+    "layers.*.ffn_norm": "decoder.layers.*.final_layer_norm",
+    "norm": "decoder.layer_norm",
+    "output": "decoder.output_projection",
+}
 
 
 def renamed(name: str, rules: Rules) -> str | None:

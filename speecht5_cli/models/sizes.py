@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from speecht5_cli.models.config import CONV_KERNELS, SIZES, ModelConfig
+from speecht5_cli.models.config import CONV_KERNELS, ModelConfig
+from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.models.postnets import N_SPECIAL
 
 Weights = Mapping[str, Tensor]  # under our names
@@ -20,8 +21,8 @@ def sizes_of(weights: Weights) -> dict[str, Any]:
     d_model = _shape(weights, "encoder.norm.weight", 1)[0]
     sizes = {
         "d_model": d_model,
-        "encoder_layers": _layers(weights, "encoder.layers."),
-        "decoder_layers": _layers(weights, "decoder.layers."),
+        "encoder_layers": count_layers(weights, "encoder.layers."),
+        "decoder_layers": count_layers(weights, "decoder.layers."),
         "ffn_dim": _shape(weights, "encoder.layers.0.ffn.0.weight", 2)[0],
         "pre_norm": "decoder.norm.weight" in weights,
     }
@@ -37,11 +38,11 @@ def sizes_of(weights: Weights) -> dict[str, Any]:
     return sizes
 
 
-def smallest_tree(fields: Mapping[str, Any]) -> dict[str, Any]:
+def smallest_tree(fields: Mapping[str, Any], config: type[ModelConfig | LMConfig] = ModelConfig) -> dict[str, Any]:
     """A `model:` block: the named size that is nearest to the fields, and the fields in which they differ."""
     blocks = []
-    for size in ("base", "large", *SIZES):  # of equally near ones the first
-        named = asdict(ModelConfig.of_size(size))
+    for size in ("base", "large", "small", "tiny"):  # of equally near ones the first
+        named = asdict(config.of_size(size))
         blocks.append({"size": size} | {key: value for key, value in fields.items() if named[key] != value})
     return min(blocks, key=len)
 
@@ -70,7 +71,8 @@ def _shape(weights: Weights, name: str, n_axes: int) -> tuple[int, ...]:
     return shape
 
 
-def _layers(weights: Weights, prefix: str) -> int:
+def count_layers(weights: Weights, prefix: str) -> int:
+    """How many numbers follow the prefix in names. Raises ValueError when they do not run from 0 on."""
     numbers = {int(name.removeprefix(prefix).split(".")[0]) for name in weights if name.startswith(prefix)}
     if not numbers or numbers != set(range(len(numbers))):
         raise ValueError(f"{prefix}*: the layers are not numbered from 0 without a gap: {sorted(numbers)}")
@@ -103,7 +105,7 @@ def _speech_out_sizes(weights: Weights, d_model: int) -> dict[str, Any]:
         "n_mels": n_mels,
         "reduction": _shape(weights, "speech_decoder_postnet.stop.weight", 2)[0],
         "prenet_dim": prenet_dim,
-        "postnet_layers": _layers(weights, "speech_decoder_postnet.convs."),
+        "postnet_layers": count_layers(weights, "speech_decoder_postnet.convs."),
         "postnet_channels": channels,
         "postnet_kernel": kernel,
         "xvector_dim": _shape(weights, "speech_decoder_prenet.speaker.weight", 2)[1] - d_model,

@@ -54,10 +54,9 @@ class EncoderLayer(nn.Module):
         # Only the pre-norm model normalises its distances.
         self.distance_norm = nn.LayerNorm(cfg.head_dim) if cfg.pre_norm else nn.Identity()
 
-    def forward(self, x: Tensor, bias: Tensor, distances: tuple[Tensor, Tensor]) -> Tensor:
-        """x (B, T, D), bias (B, 1, 1, T), distances: table (R, C) and index (T, T) -> (B, T, D)"""
-        table, index = distances
-        relative = (self.distance_norm(table), index)
+    def forward(self, x: Tensor, bias: Tensor, distances: tuple[Tensor, Tensor] | None) -> Tensor:
+        """x (B, T, D), bias (B, 1, 1, T), distances: table (R, C) and index (T, T), or none -> (B, T, D)"""
+        relative = None if distances is None else (self.distance_norm(distances[0]), distances[1])
         x = self.attention_joint.after(x, self.attention(self.attention_joint.before(x), bias=bias, relative=relative))
         return self.ffn_joint.after(x, self.ffn(self.ffn_joint.before(x)))
 
@@ -119,7 +118,7 @@ class DecoderLayer(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """As `forward` for the one step at `place`: x (N, 1, D) -> (N, 1, D), weights (N, H, T)."""
         y = self.attention_joint.before(x)
-        keys, values = cache.append(*self.attention.keys_values(y), place)
+        keys, values = cache.past.append(*self.attention.keys_values(y), place)
         x = self.attention_joint.after(x, self.attention.step(y, keys, values)[0])
         y, seen = self.cross_attention.step(
             self.cross_joint.before(x), cache.memory_keys, cache.memory_values, memory_bias, weights

@@ -10,10 +10,10 @@ from speecht5_cli import __version__
 from speecht5_cli.config import Tree, differences, read_yaml, write_yaml
 from speecht5_cli.data.hypotheses import command_line
 from speecht5_cli.files import atomic_write
+from speecht5_cli.folders import ASSETS, CHECKPOINTS, CONFIG, FINAL, MODEL, kept_checkpoints
 from speecht5_cli.plugins import TaskPlugin
 from speecht5_cli.provenance import fingerprint, forced
 from speecht5_cli.train.config import FREE_TO_CHANGE, RunConfig, run_tree
-from speecht5_cli.train.folders import ASSETS, CHECKPOINTS, CONFIG, FINAL, MODEL, kept_checkpoints
 
 PROVENANCE = "provenance.json"
 OLD = ".old"

@@ -19,6 +19,7 @@ from speecht5_cli.models.config import CONV_KERNELS, CONV_STRIDES
 from speecht5_cli.models.keymaps import fairseq_rules
 from speecht5_cli.models.torch_file import StoredTensor, read_torch_file
 from speecht5_cli.models.unpickle import BadPickle, settings
+from speecht5_cli.train.fairseq_language import is_language_model, read_language_model
 from speecht5_cli.train.foreign import Foreign, same_heads, under_our_names
 
 TEXT_TABLE = "text_encoder_prenet.encoder_prenet.0.weight"
@@ -79,8 +80,10 @@ se_predict: []
 def read_fairseq(path: Path) -> Foreign:
     """A checkpoint of the original code. Raises CheckpointError that names file and tensor."""
     content = read_checkpoint(path)
-    model, task = _settings(content)
+    model, task = settings_of(content)
     theirs = tensors_of(content, path)
+    if is_language_model(theirs):
+        return read_language_model(theirs, model, path)
     _refuse_other_settings(model, path)
     theirs = _with_one_table(theirs, path)
     layer_norms = any(re.search(r"conv_layers\.\d+\.2\.1\.weight$", name) for name in theirs)
@@ -99,7 +102,7 @@ def read_fairseq(path: Path) -> Foreign:
     if "quantizer.codebook" in weights:
         weights["quantizer.codebook"] = _in_groups(weights, path)
     fields = {ours: float(model[name]) for name, ours in _FIELDS.items() if isinstance(model.get(name), int | float)}
-    return Foreign(path, str(task.get("t5_task") or ""), weights, fields, rules, {UNUSED: unused} if unused else {})
+    return Foreign(path, str(task.get("t5_task") or ""), weights, rules, fields, {UNUSED: unused} if unused else {})
 
 
 def read_checkpoint(path: Path) -> dict[Any, Any]:
@@ -127,7 +130,7 @@ def tensors_of(content: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
     return {str(name): stored.load() for name, stored in model.items()}
 
 
-def _settings(content: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def settings_of(content: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(of the model, of the task), empty where the file has none."""
     args = settings(content.get("args")) or {}
     cfg = settings(content.get("cfg")) or {}

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.errors import CheckpointError
-from speecht5_cli.train.checkpoint import Checkpoints, read_tensors, tensor_shapes, write_model_folder
-from speecht5_cli.train.folders import ASSETS, MODEL, model_folder, read_model_config
+from speecht5_cli.folders import ASSETS, MODEL, model_folder, read_model_config
+from speecht5_cli.tensors import read_tensors, tensor_shapes
+from speecht5_cli.train.checkpoint import Checkpoints, write_model_folder
 
 Average = Literal["none", "last", "best"]
 

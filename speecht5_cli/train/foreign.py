@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,16 +20,19 @@ from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.frames import UNIT_RATE_HZ
 from speecht5_cli.data.tables import write_lines
 from speecht5_cli.data.units import UNITS, UnitInfo
-from speecht5_cli.data.vocabulary import Vocabulary
+from speecht5_cli.data.vocabulary import LAST, Vocabulary
 from speecht5_cli.errors import CheckpointError, ConfigError
 from speecht5_cli.models.config import ModelConfig, Parts
 from speecht5_cli.models.keymaps import Rules, inverted, renamed
+from speecht5_cli.models.lm import LanguageModel
+from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.models.sizes import n_classes, n_symbols, n_units, sizes_of, smallest_tree
 from speecht5_cli.models.speecht5 import SpeechT5
 from speecht5_cli.plugins import TaskPlugin
 from speecht5_cli.train.checkpoint import write_model_folder
 from speecht5_cli.train.restore import built
 
+T = TypeVar("T")
 CLASSES = "classes.txt"  # the asset of a model with a class head: one name a line
 
 
@@ -40,37 +43,51 @@ class Foreign:
     path: Path
     kind: str  # as that toolkit calls it: t5_task, or the architecture
     weights: dict[str, Tensor]  # under our names
-    fields: dict[str, Any]  # of ModelConfig, as the file says; what the weights show goes before it
     rules: Rules  # our names -> theirs
+    fields: dict[str, Any]  # of the model's configuration, as the file says
     unused: dict[str, list[str]] = field(default_factory=dict)  # reason -> their names that nothing reads
     vocabulary: Vocabulary | None = None
 
     def tree(self) -> Tree:
-        """The `model:` block. Raises CheckpointError when the weights fit no model."""
+        """The `model:` block; what the weights show goes before what the file says.
+
+        Raises CheckpointError when the weights fit no model.
+        """
         try:
             return smallest_tree(self.fields | sizes_of(self.weights))
         except ValueError as error:  # it starts with the name of a tensor
             name, _, what = str(error).partition(" ")
             raise CheckpointError(f"{self.path}: not the weights of a SpeechT5: {self.name(name)} {what}") from None
 
-    def parts(self) -> Parts:
-        """The nets that the weights belong to."""
-        nets = {name.partition(".")[0] for name in self.weights}
-        return Parts(
-            speech_in="speech_encoder_prenet" in nets,
-            text_in="text_encoder_prenet" in nets,
-            text_out=n_symbols(self.weights) > 0,
-            speech_out="speech_decoder_prenet" in nets,
-            codebook="quantizer" in nets,
-            vocabulary=n_symbols(self.weights),
-            blank=0 if "ctc_head" in nets else None,  # which symbol it is does not matter for the shapes
-            units=n_units(self.weights),
-            classes=n_classes(self.weights),
-        )
+    def net(self) -> nn.Module:
+        """All nets that the weights belong to."""
+        return SpeechT5(_configured(ModelConfig, self), _parts(self.weights))
+
+    def fits(self, vocabulary: Vocabulary) -> bool:
+        """Whether the text table has a row for each symbol."""
+        return n_symbols(self.weights) in (0, len(vocabulary))
 
     def name(self, ours: str) -> str:
         """Their name of a tensor, for messages."""
         return renamed(ours, self.rules) or ours
+
+
+@dataclass
+class ForeignLanguageModel(Foreign):
+    """`fields` are all of its configuration."""
+
+    def tree(self) -> Tree:
+        """The `model:` block."""
+        return self.fields
+
+    def net(self) -> nn.Module:
+        """The model as large as its table."""
+        return LanguageModel(_configured(LMConfig, self), n_symbols(self.weights))
+
+    def fits(self, vocabulary: Vocabulary) -> bool:
+        """It may lack the last two, which nobody says."""
+        spare = len(LAST) if vocabulary.symbols[-len(LAST) :] == LAST else 0
+        return n_symbols(self.weights) in (len(vocabulary), len(vocabulary) - spare)
 
 
 @dataclass
@@ -126,9 +143,8 @@ def same_heads(path: Path, weights: Mapping[str, Tensor], *claimed: Any) -> None
 
 def check(foreign: Foreign) -> None:
     """Compare every tensor with the nets that the file claims to hold. Raises CheckpointError naming tensors."""
-    cfg = _config(foreign)
     with torch.device("meta"):
-        wanted = SpeechT5(cfg, foreign.parts()).state_dict()
+        wanted = foreign.net().state_dict()
     missing = [foreign.name(name) for name in wanted if name not in foreign.weights]
     unknown = [foreign.name(name) for name in foreign.weights if name not in wanted]
     if missing or unknown:
@@ -186,21 +202,36 @@ def _net(foreign: Foreign, plugin: TaskPlugin, tree: Tree, assets: Assets) -> nn
     return net
 
 
-def _config(foreign: Foreign) -> ModelConfig:
+def _configured(kind: type[T], foreign: Foreign) -> T:
     try:
-        return from_tree(ModelConfig, foreign.tree(), str(foreign.path))
+        return from_tree(kind, foreign.tree(), str(foreign.path))
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
 
 
+def _parts(weights: Mapping[str, Tensor]) -> Parts:
+    nets = {name.partition(".")[0] for name in weights}
+    return Parts(
+        speech_in="speech_encoder_prenet" in nets,
+        text_in="text_encoder_prenet" in nets,
+        text_out="symbols" in nets,
+        speech_out="speech_decoder_prenet" in nets,
+        codebook="quantizer" in nets,
+        vocabulary=n_symbols(weights),
+        blank=0 if "ctc_head" in nets else None,  # which symbol it is does not matter for the shapes
+        units=n_units(weights),
+        classes=n_classes(weights),
+    )
+
+
 def write_assets(foreign: Foreign, folder: Path) -> Assets:
     """Vocabulary, description of units, classes: whatever the weights need to be understood."""
-    vocabulary, rows = foreign.vocabulary, n_symbols(foreign.weights)
+    vocabulary = foreign.vocabulary
     if vocabulary is not None:
-        if rows and len(vocabulary) != rows:
+        if not foreign.fits(vocabulary):
             raise CheckpointError(
-                f"{foreign.path}: {foreign.name('symbols.weight')} has {rows} rows, the vocabulary {len(vocabulary)} "
-                "symbols; it is another model's"
+                f"{foreign.path}: {foreign.name('symbols.weight')} has {n_symbols(foreign.weights)} rows, the "
+                f"vocabulary {len(vocabulary)} symbols; it is another model's"
             )
         vocabulary.save(folder)
         if n_classes(foreign.weights):

@@ -15,13 +15,13 @@ from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.vocabulary import FIRST, VOCAB_FILE, Vocabulary
 from speecht5_cli.errors import CheckpointError
 from speecht5_cli.files import atomic_dir
+from speecht5_cli.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
 from speecht5_cli.models.config import CONV_KERNELS, CONV_STRIDES, ModelConfig
 from speecht5_cli.models.keymaps import hf_rules, renamed
 from speecht5_cli.models.sizes import n_symbols
 from speecht5_cli.models.torch_file import StoredTensor
-from speecht5_cli.train.checkpoint import read_tensors
+from speecht5_cli.tensors import read_tensors
 from speecht5_cli.train.fairseq_files import read_checkpoint
-from speecht5_cli.train.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
 from speecht5_cli.train.foreign import Foreign, same_heads, under_our_names
 from speecht5_cli.train.foreign_vocabulary import ADDED, PIECES, read_tokenizer
 
@@ -29,7 +29,8 @@ HF_CONFIG, HF_WEIGHTS, HF_PICKLE = "config.json", "model.safetensors", "pytorch_
 MODEL_TYPE = "speecht5"
 
 _TABLES = ("speecht5.encoder.prenet.embed_tokens.weight", "speecht5.decoder.prenet.embed_tokens.weight")
-_LM_HEAD = "text_decoder_postnet.lm_head.weight"
+# The output projection, in files that do not rely on its being tied to the table.
+_TEXT_HEAD = r"text_decoder_postnet\.\w+\.weight"
 # Tables that are computed, in files of old versions.
 _COMPUTED = r".*\.(encode_positions\.pe|pos_sinusoidal_embed\.weights|prenet\.embed_positions\.weights)"
 _OLD_NAMES = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
@@ -79,16 +80,17 @@ def read_hf(folder: Path) -> Foreign:
         if tree.get(key, expected) != expected:
             raise CheckpointError(f"{folder / HF_CONFIG}: {key} is {tree[key]!r}; only {expected!r} is supported")
     path, theirs = read_weights(folder)
-    if _LM_HEAD in theirs:
-        _check_tied(theirs, path)
+    tied = [name for name in theirs if re.fullmatch(_TEXT_HEAD, name)]
+    for name in tied:
+        _check_tied(theirs, name, path)
     unused = [name for name in theirs if re.fullmatch(_COMPUTED, name)]
-    used = {name: tensor for name, tensor in theirs.items() if name not in {*unused, _LM_HEAD}}
+    used = {name: tensor for name, tensor in theirs.items() if name not in {*unused, *tied}}
     rules = hf_rules(text_in=_TABLES[0] in theirs)
     weights = under_our_names(used, rules, path)
     same_heads(path, weights, tree.get("encoder_attention_heads"), tree.get("decoder_attention_heads"))
     kind = str((tree.get("architectures") or [""])[0])
     reasons = {"computed anew": unused} if unused else {}
-    return Foreign(path, kind, weights, _fields(tree, folder), rules, reasons, read_tokenizer(folder))
+    return Foreign(path, kind, weights, rules, _fields(tree, folder), reasons, read_tokenizer(folder))
 
 
 def _fields(tree: Tree, folder: Path) -> dict[str, Any]:
@@ -138,12 +140,10 @@ def _todays(name: str) -> str:
     return f"{stem}.{_OLD_NAMES[last]}" if last in _OLD_NAMES else name
 
 
-def _check_tied(theirs: Mapping[str, Tensor], path: Path) -> None:
+def _check_tied(theirs: Mapping[str, Tensor], name: str, path: Path) -> None:
     table = theirs.get(_TABLES[1])
-    if table is None or table.shape != theirs[_LM_HEAD].shape or not torch.equal(table, theirs[_LM_HEAD]):
-        raise CheckpointError(
-            f"{path}: {_LM_HEAD} and {_TABLES[1]} differ; only models with one text table are supported"
-        )
+    if table is None or table.shape != theirs[name].shape or not torch.equal(table, theirs[name]):
+        raise CheckpointError(f"{path}: {name} and {_TABLES[1]} differ; only models with one text table are supported")
 
 
 # --- out ---

@@ -12,13 +12,15 @@ from speecht5_cli.config import Tree
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.vocabulary import FIRST, LAST, VOCAB_FILE, Vocabulary
 from speecht5_cli.errors import CheckpointError, SpeechT5Error
+from speecht5_cli.folders import ASSETS, MODEL, model_folder, read_model_config
 from speecht5_cli.models.sizes import n_classes, n_symbols, n_units
 from speecht5_cli.plugins import TaskPlugin
-from speecht5_cli.train.checkpoint import tensor_shapes
+from speecht5_cli.tensors import tensor_shapes
 from speecht5_cli.train.fairseq_files import read_fairseq
-from speecht5_cli.train.folders import ASSETS, MODEL, model_folder, read_model_config
 from speecht5_cli.train.foreign import Foreign, check, write_assets
-from speecht5_cli.train.hf_files import HF_CONFIG, read_hf
+from speecht5_cli.train.hf_files import HF_CONFIG, read_config, read_hf
+from speecht5_cli.train.hubert_files import read_hubert
+from speecht5_cli.train.hubert_folder import KIND as HUBERT
 from speecht5_cli.train.restore import built
 
 
@@ -46,7 +48,8 @@ def inspect(path: Path, plugins: Iterable[TaskPlugin]) -> Inspection:
     if path.is_file():
         return _foreign(read_fairseq(path), path, "checkpoint of fairseq's", plugins)
     if (path / HF_CONFIG).exists():
-        return _foreign(read_hf(path), path, "folder of Hugging Face's", plugins)
+        hubert = read_config(path).get("model_type") == HUBERT
+        return _foreign(read_hubert(path) if hubert else read_hf(path), path, "folder of Hugging Face's", plugins)
     return _ours(path, plugins)
 
 
@@ -72,12 +75,13 @@ def _ours(path: Path, plugins: Iterable[TaskPlugin]) -> Inspection:
     weights = {name: torch.empty(shape, device="meta") for name, shape in tensor_shapes(folder / MODEL).items()}
     assets = Assets(folder / ASSETS)
     result = Inspection(folder, f"model folder, {tree.get('name') or tree.get('kind')}")
-    result.facts = _facts(tree["model"], weights)
+    result.facts = _facts(tree.get("model") or {k: v for k, v in tree.items() if k != "name"}, weights)
     if VOCAB_FILE in assets:
         result.facts["symbols"] = str(len(assets.read(VOCAB_FILE, Vocabulary.load)))
     if assets.folder.exists():
         result.facts["files"] = ", ".join(sorted(file.name for file in assets.folder.iterdir()))
-    result.fits = _fits(tree, assets, weights, plugins)
+    if "model" in tree:
+        result.fits = _fits(tree, assets, weights, plugins)
     return result
 
 

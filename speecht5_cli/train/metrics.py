@@ -1,8 +1,10 @@
 """What a run reports: metrics.jsonl, TensorBoard, and lines for people."""
 
 import json
+import math
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,13 @@ class Averages:
 
     def means(self) -> dict[str, float]:
         """Name -> sum / weight, not a number where nothing was weighed."""
-        return {name: total / weight if weight else float("nan") for name, (total, weight) in self.sums().items()}
+        return divided(self.sums())
+
+
+def divided(sums: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    """Name -> sum / weight, and the perplexity where there is a mean negative log-likelihood of symbols."""
+    means = {name: total / weight if weight else float("nan") for name, (total, weight) in sums.items()}
+    return means | ({"perplexity": math.exp(min(means["nll"], 700.0))} if "nll" in means else {})
 
 
 class Journal:

@@ -13,10 +13,13 @@ from speecht5_cli.config import Tree, from_tree, merged
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.vocabulary import VOCAB_FILE, SymbolMapping, Vocabulary, mapping
 from speecht5_cli.errors import CheckpointError
+from speecht5_cli.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
 from speecht5_cli.plugins import TaskPlugin, load_task
-from speecht5_cli.train.checkpoint import load_exactly, read_tensors
+from speecht5_cli.tensors import read_tensors
+from speecht5_cli.train.checkpoint import load_exactly
 from speecht5_cli.train.config import RunConfig
-from speecht5_cli.train.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
+from speecht5_cli.train.hubert_folder import KIND as HUBERT
+from speecht5_cli.train.hubert_folder import load_hubert
 
 BY_SYMBOL = ("symbols.weight", "ctc_head.1.weight", "ctc_head.1.bias")
 
@@ -39,6 +42,10 @@ def restore(path: Path, *, task: str | None = None, overrides: Tree | None = Non
     """
     folder = model_folder(path)
     tree = read_model_config(folder)
+    if tree.get("kind") == HUBERT:
+        raise CheckpointError(
+            f"{path}: a HuBERT, which is a model for no task; start a training from it (--init), or take features"
+        )
     name = tree["name"]
     if task is not None and task != name:
         raise CheckpointError(f"{path}: this is a model for '{name}', not for '{task}'")
@@ -111,8 +118,8 @@ def inherit(model: nn.Module, assets: Assets, source: Path) -> Inherited:
     model.load_state_dict({name: tensors[name] for name in shared}, strict=False)
     return Inherited(
         shared,
-        new=_parts(name for name in own if name not in tensors),
-        dropped=_parts(name for name in tensors if name not in own),
+        new=_parts([name for name in own if name not in tensors], shared),
+        dropped=_parts([name for name in tensors if name not in own], shared),
         symbols=symbols,
     )
 
@@ -137,18 +144,24 @@ def _carry_symbols(
     return match
 
 
-def _parts(names: Any) -> list[str]:
-    """The nets that tensors belong to."""
-    return sorted({name.split(".", 1)[0] for name in names})
+def _parts(names: list[str], shared: list[str]) -> list[str]:
+    """The nets that tensors belong to; where a net is there in part, the parts of it."""
+    known = {name.split(".", 1)[0] for name in shared}
+    return sorted({".".join(name.split(".")[: 2 if name.split(".", 1)[0] in known else 1]) for name in names})
 
 
 def layer_extractor(path: Path, layer: int) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
     """A function from waves (n_samples,) to the states of an encoder layer (frames, D), counted from 1."""
     from speecht5_cli.data.batch import lens, padded
 
-    restored = restore(path, device="cuda" if torch.cuda.is_available() else "cpu")
-    model, device = restored.model, next(restored.model.parameters()).device
-    n_layers = restored.cfg.model.encoder_layers
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    folder = model_folder(path)
+    model: Any
+    if read_model_config(folder).get("kind") == HUBERT:
+        model = load_hubert(folder).to(device)
+    else:
+        model = restore(path, device=device).model
+    n_layers = len(model.encoder.layers)
     if not 1 <= layer <= n_layers:
         raise CheckpointError(f"{path}: has encoder layers 1 to {n_layers}, not {layer}")
 

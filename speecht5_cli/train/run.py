@@ -12,6 +12,7 @@ from speecht5_cli.data.batch import Batch
 from speecht5_cli.data.features import log_mel
 from speecht5_cli.data.rows import Row
 from speecht5_cli.errors import ConfigError, TrainingError
+from speecht5_cli.folders import ASSETS, FINAL, model_folder
 from speecht5_cli.losses.terms import Loss
 from speecht5_cli.plugins import Hypothesis, TaskPlugin
 from speecht5_cli.train.checkpoint import Checkpoints, model_tree, resume, write_model_folder
@@ -19,7 +20,6 @@ from speecht5_cli.train.config import RunConfig
 from speecht5_cli.train.distributed import Ranks, join, leave
 from speecht5_cli.train.experiment import inputs_of, open_experiment
 from speecht5_cli.train.final import averaged, final_checkpoints
-from speecht5_cli.train.folders import ASSETS, FINAL, model_folder
 from speecht5_cli.train.loop import Progress, Window, train
 from speecht5_cli.train.metrics import Journal, clock, shown
 from speecht5_cli.train.optim import Optimizer

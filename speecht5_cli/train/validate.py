@@ -12,7 +12,7 @@ from speecht5_cli.data.rows import Row, Rows
 from speecht5_cli.plugins import Hypothesis, TaskPlugin
 from speecht5_cli.train.config import RunConfig
 from speecht5_cli.train.distributed import Ranks
-from speecht5_cli.train.metrics import Averages
+from speecht5_cli.train.metrics import Averages, divided
 from speecht5_cli.train.streams import set_batches
 
 
@@ -42,10 +42,10 @@ class Validation:
             for batch in set_batches(self.plugin, self.cfg, self.assets, self.rows, ranks=self.ranks):
                 averages.add_loss(self.plugin.loss(model, batch, self.cfg, step), batch)
         model.train()
-        sums = averages.sums()
-        names = self.ranks.union(sums)  # a process may have had no batch, or none of some stream
-        flat = self.ranks.summed([value for name in names for value in sums.get(name, (0.0, 0.0))])
-        return {name: flat[2 * i] / flat[2 * i + 1] for i, name in enumerate(names) if flat[2 * i + 1]}
+        own = averages.sums()
+        names = self.ranks.union(own)  # a process may have had no batch, or none of some stream
+        flat = iter(self.ranks.summed([value for name in names for value in own.get(name, (0.0, 0.0))]))
+        return divided({name: (next(flat), next(flat)) for name in names})
 
     def decode_some(self, model: nn.Module) -> list[tuple[Row, Hypothesis]]:
         """Some utterances of the dev set, and what the model says of them; the main process does it."""

@@ -11,10 +11,11 @@ from speecht5_cli.data.features import LogMelSettings
 from speecht5_cli.decode.vocoder_folder import MODEL, write_vocoder
 from speecht5_cli.errors import CheckpointError
 from speecht5_cli.files import atomic_dir
+from speecht5_cli.folders import CHECKPOINTS, STATE
 from speecht5_cli.models.discriminators import Discriminators
 from speecht5_cli.models.vocoder import HifiGan, plain_weights
-from speecht5_cli.train.checkpoint import load_exactly, read_tensors, write_tensors
-from speecht5_cli.train.folders import CHECKPOINTS, STATE
+from speecht5_cli.tensors import read_tensors, write_tensors
+from speecht5_cli.train.checkpoint import load_exactly
 from speecht5_cli.train.optim import Optimizer
 
 _GENERATOR, _JUDGES = "generator.safetensors", "discriminators.safetensors"

@@ -21,7 +21,8 @@ from speecht5_cli.files import atomic_dir
 from speecht5_cli.models.torch_file import StoredTensor, read_torch_file
 from speecht5_cli.models.unpickle import BadPickle
 from speecht5_cli.models.vocoder import HifiGan, HifiGanConfig, plain_weights
-from speecht5_cli.train.checkpoint import load_exactly, read_tensors
+from speecht5_cli.tensors import read_tensors
+from speecht5_cli.train.checkpoint import load_exactly
 
 HF_CONFIG, HF_WEIGHTS, HF_PICKLE = "config.json", "model.safetensors", "pytorch_model.bin"
 PWG_CONFIG = "config.yml"

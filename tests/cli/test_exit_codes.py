@@ -127,7 +127,7 @@ def test_without_a_word_there_is_help(console: Console) -> None:
         (["optim.lr=[1"], 2, "the value is not readable"),
         (["optim.lr=fast"], 4, r"conf\.yaml\.optim\.lr: expected float, got 'fast'"),
         (["optim.rate=1"], 4, r"conf\.yaml\.optim\.rate: unknown key; known keys: lr, "),
-        (["optm.lr=1"], 4, r"conf\.yaml\.optm: unknown block; known: model, data, optim, train and asr"),
+        (["optm.lr=1"], 4, r"conf\.yaml\.optm: unknown block; known: model, data, optim, train,? and asr"),
         (["asr.ctc_wieght=1"], 4, r"conf\.yaml\.asr\.ctc_wieght: unknown key; did you mean 'ctc_weight'\?"),
         (["model.size=huge"], 4, r"conf\.yaml\.model\.size: expected one of 'tiny', 'small', 'base', 'large'"),
         (["model.size=[tiny]"], 4, r"conf\.yaml\.model\.size: expected one of"),

@@ -5,7 +5,7 @@ import torch
 from tiny import tiny_net
 from torch import Tensor
 
-from speecht5_cli.models.cache import LayerCache
+from speecht5_cli.models.cache import Past
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 
 
@@ -84,7 +84,7 @@ def _prefixes(net: SpeechT5, said: Tensor, memory: Encoded, utterances: Tensor) 
 
 
 def test_room_is_doubled_when_it_is_full() -> None:
-    cache = LayerCache(torch.empty(0), torch.empty(0))
+    cache = Past()
     keys = torch.randn(2, 3, 200, 4)
     capacities = set()
     for place in range(200):

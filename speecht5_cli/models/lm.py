@@ -1,0 +1,106 @@
+"""A Transformer language model: which symbol comes next. fairseq's `transformer_lm`, as the original uses it.
+
+B rows   N rows of a step   U symbols so far   D model width   V symbols   H heads   C width of a head
+"""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.functional import embedding, linear
+
+from speecht5_cli.models.attention import Attention
+from speecht5_cli.models.cache import Past
+from speecht5_cli.models.lm_config import LMConfig
+from speecht5_cli.models.positions import PaddedPositions
+from speecht5_cli.models.prenets import PAD
+
+
+@dataclass
+class LMCache:
+    """What the model remembers of the rows so far. `length` symbols are stored."""
+
+    layers: list[Past]
+    length: int = 0
+
+    def reorder(self, rows: Tensor) -> None:
+        """Let row i continue what row `rows[i]` has said (N,); others are forgotten."""
+        for past in self.layers:
+            past.reorder(rows)
+
+
+class LMLayer(nn.Module):
+    """Self-attention over the past, then feed-forward, each behind a norm."""
+
+    def __init__(self, cfg: LMConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(cfg.d_model)
+        self.attention = Attention(cfg.d_model, cfg.heads, cfg.attention_dropout)
+        self.ffn_norm = nn.LayerNorm(cfg.d_model)
+        self.ffn = nn.Sequential(
+            nn.Linear(cfg.d_model, cfg.ffn_dim),
+            nn.GELU() if cfg.activation == "gelu" else nn.ReLU(),
+            nn.Dropout(cfg.activation_dropout),
+            nn.Linear(cfg.ffn_dim, cfg.d_model),
+        )
+        self.dropout = nn.Dropout(cfg.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, U, D) -> (B, U, D)"""
+        x = x + self.dropout(self.attention(self.attention_norm(x), causal=True))
+        return x + self.dropout(self.ffn(self.ffn_norm(x)))
+
+    def step(self, x: Tensor, past: Past, place: int) -> Tensor:
+        """As `forward` for the one symbol at `place`: (N, 1, D) -> (N, 1, D)."""
+        y = self.attention_norm(x)
+        keys, values = past.append(*self.attention.keys_values(y), place)
+        x = x + self.dropout(self.attention.step(y, keys, values)[0])
+        return x + self.dropout(self.ffn(self.ffn_norm(x)))
+
+
+class LanguageModel(nn.Module):
+    """Embedding, sinusoids, layers, norm, projection to the symbols."""
+
+    def __init__(self, cfg: LMConfig, symbols: int) -> None:
+        """`symbols` is the size of the vocabulary, for a configuration that names none of its own."""
+        super().__init__()
+        self.cfg, self.n_symbols = cfg, cfg.symbols or symbols
+        self.symbols = nn.Embedding(self.n_symbols, cfg.d_model)
+        self.positions = PaddedPositions(cfg.d_model)
+        self.dropout = nn.Dropout(cfg.dropout)
+        self.layers = nn.ModuleList(LMLayer(cfg) for _ in range(cfg.layers))
+        self.norm = nn.LayerNorm(cfg.d_model)
+        if not cfg.tied:
+            self.output = nn.Linear(cfg.d_model, self.n_symbols, bias=False)
+        self.scale = math.sqrt(cfg.d_model) if cfg.scale_embedding else 1.0
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, 0.0, cfg.init_std)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Symbols (B, U), the end mark first and PAD behind -> logits of the next symbol (B, U, V)."""
+        x = self._embedded(tokens, 0)
+        for layer in self.layers:
+            x = layer(x)
+        return self._logits(x)
+
+    def start(self) -> LMCache:
+        """An empty memory, for rows that start with the end mark."""
+        return LMCache([Past() for _ in self.layers])
+
+    def next(self, tokens: Tensor, cache: LMCache) -> Tensor:
+        """The last symbol of each row (N,) -> logits of the next one (N, V)."""
+        x = self._embedded(tokens[:, None], cache.length)
+        for layer, past in zip(self.layers, cache.layers):
+            x = layer.step(x, past, cache.length)
+        cache.length += 1
+        return self._logits(x)[:, 0]
+
+    def _embedded(self, tokens: Tensor, first: int) -> Tensor:
+        x = embedding(tokens, self.symbols.weight, padding_idx=PAD) * self.scale
+        return self.dropout(x + self.positions(tokens == PAD, first))
+
+    def _logits(self, x: Tensor) -> Tensor:
+        return linear(self.norm(x), self.symbols.weight if self.cfg.tied else self.output.weight)
