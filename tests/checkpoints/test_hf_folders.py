@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import GOLDEN, make_pieces, run
+from foreign_models import GOLDEN, make_pieces, run
 from safetensors.torch import load_file, save_file
 
 from speecht5_cli.config import read_yaml

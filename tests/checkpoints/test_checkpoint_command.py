@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import run
+from foreign_models import run
 from safetensors.torch import load_file, save_file
 
 from speecht5_cli.commands.training import configured
@@ -114,3 +114,18 @@ def test_fine_tuning_starts_from_an_imported_model(
     if "symbols.weight" in own:
         assert torch.equal(own["symbols.weight"][5:7], old["symbols.weight"][[6, 5]])
         assert "1 new (\u00e4)" in str(inherited)
+
+
+def test_vocoders_go_the_same_way(tmp_path: Path) -> None:
+    """The folder says what it holds; converting is tested with the vocoders."""
+    hifigan = Path(__file__).parents[1] / "vocoder" / "data" / "hifigan"
+    assert "vocoder, HifiGanConfig(" in run("import", "--from", "hf", hifigan, tmp_path / "vocoder")
+    assert "model folder, vocoder" in run("info", tmp_path / "vocoder")
+    run("export", "--to", "hf", tmp_path / "vocoder", tmp_path / "back")
+    first, second = (load_file(folder / "model.safetensors") for folder in (hifigan, tmp_path / "back"))
+    assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    with pytest.raises(CheckpointError, match="fairseq knows models for"):
+        run("export", "--to", "fairseq", tmp_path / "vocoder", tmp_path / "pt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match=r"0 \.pkl files"):
+        run("import", "--from", "pwg", tmp_path / "empty", tmp_path / "other")

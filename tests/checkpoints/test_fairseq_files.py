@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import GOLDEN, run, tensors
+from foreign_models import GOLDEN, run, tensors
 
 from speecht5_cli.config import read_yaml
 from speecht5_cli.data.vocabulary import Vocabulary
