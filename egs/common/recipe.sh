@@ -65,7 +65,8 @@ parse() {
     printf -v "$name" '%s' "$value"
     shift
   done
-  stage=$(stage_number "$stage") stop_stage=$(stage_number "$stop_stage")
+  stage=$(stage_number "$stage") # two lines: of several assignments only the last one's failure would count
+  stop_stage=$(stage_number "$stop_stage")
 }
 
 find_speecht5() {
