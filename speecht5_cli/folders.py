@@ -9,6 +9,7 @@ from speecht5_cli.errors import CheckpointError
 
 MODEL, CONFIG, ASSETS = "model.safetensors", "config.yaml", "assets"  # of a model folder
 CHECKPOINTS, STATE, INDEX = "checkpoints", "state.json", "index.json"
+TUNED = "tuned.yaml"  # decoding settings that `decode --tune` chose
 FINAL = "model"  # the model folder that a finished run leaves in its experiment
 
 
@@ -38,6 +39,12 @@ def ranked(folder: Path) -> list[Kept]:
         return []
     lower = json.loads((folder / INDEX).read_text(encoding="utf-8"))["better"] == "lower"
     return sorted(measured, key=lambda kept: (kept.metric or 0.0) * (1 if lower else -1))
+
+
+def tuned_settings(experiment: Path) -> Tree:
+    """Decoding settings that were chosen for this experiment, if any were."""
+    path = experiment / TUNED
+    return read_yaml(path)["settings"] if path.exists() else {}
 
 
 def model_folder(path: Path) -> Path:

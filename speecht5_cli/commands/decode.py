@@ -2,12 +2,13 @@
 
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from speecht5_cli.config import parse_overrides
+from speecht5_cli.config import Tree, merged, parse_overrides, read_yaml
 from speecht5_cli.errors import UsageError
-from speecht5_cli.folders import model_folder
+from speecht5_cli.folders import CONFIG, model_folder, tuned_settings
 from speecht5_cli.provenance import made
 from speecht5_cli.recipe import TaskSets, recipe_here
 
@@ -30,6 +31,9 @@ def decode(
     ),
     data: list[Path] = typer.Option([], "--data", help="Data dir [default: the task's test sets in conf/recipe.yaml]"),
     out: Path = typer.Option(None, "--out", help="Folder for the hypotheses [default: EXP/decode/SET]"),
+    tune: bool = typer.Option(
+        False, "--tune", help="Try all combinations of settings given as key=value,value,... on the dev set."
+    ),
     nj: int = typer.Option(1, "--nj", help="Processes; each holds a copy of the model."),
     batch_seconds: float = typer.Option(120.0, "--batch-seconds", help="Sound that is decoded at once."),
     precision: Precision = typer.Option(Precision.auto, "--precision", help="Numbers of the forward pass."),
@@ -39,53 +43,70 @@ def decode(
 ) -> None:
     sets = recipe_here("--model or --data").sets(task) if model is None or not data else None
     model = model or newest_experiment(sets, task)
-    data = data or list(sets.test if sets else ())
+    data = data or list((sets.dev if tune else sets.test) if sets else ())
     if out is not None and len(data) > 1:
         raise UsageError(f"--out is one folder, but there are {len(data)} data dirs: {', '.join(map(str, data))}")
-    folder = model_folder(model)
-    settings = {"decode": parse_overrides(overrides or [])} if overrides else {}
+    machine = {"batch_seconds": batch_seconds, "precision": precision.value, "allow_pipes": allow_pipes}
+    if tune:
+        _tune(task, model, data, list(overrides or []), machine)
+        return
+    settings = merged(tuned_settings(model), parse_overrides(overrides or []))
+    speaking = {"vocoder": vocoder, "pictures": pictures}
     for data_dir in data:
-        target = out or model / "decode" / data_dir.name
-        with made(
-            target,
-            "decode",
-            options={
-                "task": task,
-                "settings": settings,
-                "precision": precision.value,
-                "vocoder": vocoder,
-                "pictures": pictures,
-            },
-            inputs=[folder, *(data_dir / name for name in ("wav.scp", "segments", "text", "xvector.scp"))],
-            outputs=[target / "hyp.jsonl"],
-        ) as making:
-            if making.done:
-                print(f"{target}: up to date; skipped")
-                continue
-            from speecht5_cli.train.predict import Request, predict_set
+        _decode(task, model, data_dir, out or model / "decode" / data_dir.name, settings, machine | speaking, nj)
 
-            request = Request(
-                model,
-                data_dir,
-                target,
-                task,
-                settings,
-                batch_seconds=batch_seconds,
-                precision=precision.value,
-                allow_pipes=allow_pipes,
-                vocoder=vocoder,
-                pictures=pictures,
-            )
-            decoding = predict_set(request, nj=nj)
-        ends = ", ".join(f"{number} by {why}" for why, number in decoding.stopped.items())
-        print(f"{target}: {decoding.n_utterances} hypotheses (ended: {ends}), RTF {decoding.rtf}")
+
+def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: dict[str, Any], nj: int) -> None:
+    """One data dir, unless it is decoded already."""
+    with made(
+        out,
+        "decode",
+        options={"task": task, "settings": settings, **how},
+        inputs=[model_folder(model), *(data / name for name in ("wav.scp", "segments", "text", "xvector.scp"))],
+        outputs=[out / "hyp.jsonl"],
+    ) as making:
+        if making.done:
+            print(f"{out}: up to date; skipped")
+            return
+        from speecht5_cli.train.predict import Request, predict_set
+
+        overrides = {"decode": settings} if settings else {}
+        decoding = predict_set(Request(model, data, out, task, overrides, **how), nj=nj)
+    ends = ", ".join(f"{number} by {why}" for why, number in decoding.stopped.items())
+    print(f"{out}: {decoding.n_utterances} hypotheses (ended: {ends}), RTF {decoding.rtf}")
+
+
+def _tune(task: str, model: Path, data: list[Path], words: list[str], how: dict[str, Any]) -> None:
+    """Choose settings on a dev set, and keep them with the experiment for later decodes."""
+    if len(data) != 1:
+        raise UsageError(f"--tune needs one dev set, got {len(data)}: give it with --data")
+    grid = {
+        key: values if isinstance(values, list) else [values]
+        for key, values in parse_overrides(f"{key}=[{text}]" for key, _, text in map(_split, words)).items()
+    }
+    if all(len(values) == 1 for values in grid.values()):
+        raise UsageError("--tune needs settings with several values, such as ctc_weight=0,0.2,0.4")
+    from speecht5_cli.train.predict import Request
+    from speecht5_cli.train.tune import keep_best, tune
+
+    tuning = tune(Request(model, data[0], model, task, {}, **how), grid)
+    name = tuning.metric.name
+    for trial in tuning.trials:
+        mark = "  <- best" if trial is tuning.best else ""
+        print(
+            "  ".join(f"{key} {value}" for key, value in trial.settings.items()),
+            f" {name} {trial.values[name]:.2f}{mark}",
+        )
+    kept = keep_best(tuning, model, data[0])
+    print(f"{kept}: `speecht5 decode` takes these settings from now on, unless told otherwise")
+
+
+def _split(word: str) -> tuple[str, str, str]:
+    return word.partition("=")
 
 
 def newest_experiment(sets: TaskSets | None, task: str) -> Path:
     """The experiment of the task whose configuration is the youngest."""
-    from speecht5_cli.config import read_yaml
-    from speecht5_cli.folders import CONFIG
-
     folder = sets.exp.parent if sets else Path("exp")
     found = [path for path in folder.glob(f"*/{CONFIG}") if read_yaml(path).get("name") == task]
     if not found:

@@ -62,7 +62,7 @@ class Part:
 
 def predict_set(request: Request, *, nj: int = 1) -> Decoding:
     """Decode every utterance of the data dir and write the folder `request.out`."""
-    restored = _restored(request)
+    restored = restored_for(request)
     if restored.plugin.output == "none":
         raise UsageError(f"the task '{restored.cfg.name}' decodes nothing")
     data_dir = opened(request.data)
@@ -90,13 +90,14 @@ def predict_set(request: Request, *, nj: int = 1) -> Decoding:
 
 
 @lru_cache(maxsize=1)  # a worker gets several shards of one request
-def _restored(request: Request) -> Restored:
+def restored_for(request: Request) -> Restored:
+    """The model that a request names, with its settings."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return restore(request.model, task=request.task, overrides=request.overrides, device=device)
 
 
 def _predict_shard(request: Request, utterances: list[str]) -> Part:
-    restored = _restored(request)
+    restored = restored_for(request)
     device = next(restored.model.parameters()).device
     cfg = replace(restored.cfg, data=DataConfig(batch_seconds=request.batch_seconds))
     stream = restored.plugin.streams(cfg)[0]

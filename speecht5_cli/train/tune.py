@@ -1,0 +1,132 @@
+"""Decoding settings chosen on a dev set: a grid is tried whole, the best combination is kept with the experiment.
+
+The encoder reads each batch once, whatever the size of the grid; only the search is repeated.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from speecht5_cli.config import Tree, to_tree, write_yaml
+from speecht5_cli.config import replace as with_values
+from speecht5_cli.data.datadir import opened
+from speecht5_cli.data.hypotheses import Decoding, write_hypotheses
+from speecht5_cli.data.rows import UtteranceRows
+from speecht5_cli.errors import UsageError
+from speecht5_cli.folders import TUNED
+from speecht5_cli.plugins import Hypothesis, Metric
+from speecht5_cli.train.config import DataConfig
+from speecht5_cli.train.distributed import Ranks
+from speecht5_cli.train.precision import Numbers
+from speecht5_cli.train.predict import Request, restored_for
+from speecht5_cli.train.restore import Restored
+from speecht5_cli.train.streams import set_batches
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One combination of settings and its scores."""
+
+    settings: dict[str, Any]
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """All trials of a grid, and the metric that ranks them."""
+
+    metric: Metric
+    trials: list[Trial]
+
+    @property
+    def best(self) -> Trial:
+        """The first of the best ones: put what is cheap first."""
+        sign = 1 if self.metric.better == "lower" else -1
+        return min(self.trials, key=lambda trial: sign * trial.values[self.metric.name])
+
+
+def tune(request: Request, grid: Mapping[str, Sequence[Any]]) -> Tuning:
+    """Decode and score the data dir with every combination of the grid's values; nothing is written but scores.
+
+    Raises ConfigError for a setting that the task does not have.
+    """
+    restored = restored_for(request)
+    combinations = [dict(zip(grid, values)) for values in product(*grid.values())]
+    tasks = [with_values(restored.cfg.task, {"decode": settings}, restored.cfg.name) for settings in combinations]
+    hypotheses = _decoded(restored, request, tasks)
+    trials = []
+    for settings, task, said in zip(combinations, tasks, hypotheses):
+        values = _scored(restored, request, task, said)
+        trials.append(Trial(settings, values))
+    metric = next((metric for metric in restored.plugin.metrics if metric.name in trials[0].values), None)
+    if metric is None:
+        raise UsageError(f"the scores of '{restored.cfg.name}' hold none of its metrics, so nothing can be ranked")
+    return Tuning(metric, trials)
+
+
+def keep_best(tuning: Tuning, experiment: Path, data: Path) -> Path:
+    """Write the best settings, and the whole grid, beside the experiment's checkpoints."""
+    tree: Tree = {
+        "metric": tuning.metric.name,
+        "data": str(data),
+        "settings": tuning.best.settings,
+        "grid": [{**trial.settings, tuning.metric.name: trial.values[tuning.metric.name]} for trial in tuning.trials],
+    }
+    write_yaml(experiment / TUNED, tree)
+    return experiment / TUNED
+
+
+def _decoded(restored: Restored, request: Request, tasks: Sequence[Any]) -> list[list[Hypothesis]]:
+    """The hypotheses of each of the task's configurations."""
+    device = next(restored.model.parameters()).device
+    cfg = replace(restored.cfg, data=DataConfig(batch_seconds=request.batch_seconds))
+    stream = restored.plugin.streams(cfg)[0]
+    rows = UtteranceRows([request.data], stream.inputs, optional=stream.optional, allow_pipes=request.allow_pipes)
+    found: list[list[Hypothesis]] = [[] for _ in tasks]
+    batches = set_batches(restored.plugin, cfg, restored.assets, [rows], ranks=Ranks(0, 1, device))
+    with torch.inference_mode(), Numbers.of(request.precision, device)(), encoding_once(restored.model):
+        for batch in batches:
+            for said, task in zip(found, tasks):
+                said += restored.plugin.predict(restored.model, batch, replace(cfg, task=task), restored.assets)
+    return found
+
+
+def _scored(restored: Restored, request: Request, task: Any, said: list[Hypothesis]) -> dict[str, float]:
+    decoding = Decoding(
+        task=restored.cfg.name,
+        output=restored.plugin.output,  # type: ignore[arg-type]
+        model=str(request.model),
+        data=str(request.data),
+        settings=to_tree(task),
+        audio_s=0.0,
+        work_s=0.0,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "decoded"
+        write_hypotheses(place, said, decoding, utterances=opened(request.data).utterances)
+        return restored.plugin.score(place, request.data, task).values
+
+
+@contextmanager
+def encoding_once(model: nn.Module) -> Iterator[None]:
+    """While the block runs, the model's `encode_speech` gives its last answer again when asked for the same wave."""
+    plain: Any = model.encode_speech
+    last: list[Any] = [None, None]
+
+    def encode(wav: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        if wav is not last[0]:
+            last[:] = [wav, plain(wav, *args, **kwargs)]
+        return last[1]
+
+    model.encode_speech = encode  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del model.encode_speech
