@@ -15,6 +15,7 @@ from speecht5_cli.data.speaker_vectors import BY_SPEAKER, BY_UTTERANCE, DIM, Sid
 from speecht5_cli.data.trials import cosines, equal_error_rate, make_trials, read_trials
 from speecht5_cli.data.voices import give_voices, read_voices, write_voices
 from speecht5_cli.errors import UsageError
+from speecht5_cli.folders import CONFIG, model_folder
 from speecht5_cli.provenance import Making, made
 
 
@@ -113,7 +114,7 @@ def import_(
         with _vectors_made(data, {"import": side, "name": name}, side, [source], afresh=True):
             print(f"{out}: vectors of {give_voices(data, vectors, side=side)} utterances")
         return
-    for file in write_voices(out, vectors):
+    for file in write_voices(model_folder(out) if (out / CONFIG).exists() else out, vectors):
         print(f"{file}: a voice")
 
 

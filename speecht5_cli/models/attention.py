@@ -77,7 +77,7 @@ class Attention(nn.Module):
         logits = (query * self.scale) @ key.transpose(2, 3)  # (B, H, T, S)
         if bias is not None:
             logits = logits + bias
-        probabilities = logits.softmax(-1, dtype=torch.float32)
+        probabilities = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
         y = dropout(probabilities, self.dropout, self.training).to(value.dtype) @ value
         return self._joined(y), probabilities
 

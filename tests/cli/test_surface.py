@@ -10,14 +10,16 @@ SURFACE = {
     "checkpoint import": "--from --task --vocab",
     "checkpoint info": "",
     "convert": "--model --out -o --set --vocoder --voice",
-    "decode": "--allow-pipes --batch-seconds --data --model --nj --out --pictures --precision --task --vocoder",
+    "decode": (
+        "--allow-pipes --batch-seconds --data --model --nj --out --pictures --precision --task --tune --vocoder"
+    ),
     "doctor": "",
     "enhance": "--model --out -o --set --speaker-net --vocoder",
     "features": "--allow-pipes --kind --layer --model --nj",
     "finetune": "--exp --init --ngpu --overfit --task --variant",
     "identify": "--model --set",
     "new task": "--out",
-    "prepare": "--audio-check --force --nj --no-audio-check --parts",
+    "prepare": "--audio-check --columns --force --nj --no-audio-check --parts",
     "pretrain": "--exp --init --ngpu --variant",
     "report": "",
     "score": "--force --hyp --ref --task",

@@ -143,7 +143,7 @@ def test_other_utterances_are_refused(pairs: Path, tmp_path: Path) -> None:
 def test_processes_change_nothing(pairs: Path, tmp_path: Path) -> None:
     hyp = hypotheses(tmp_path / "hyp", lambda wave: 0.5 * wave)
     alone, shared_out = (score_speech(hyp, pairs, references="target.scp", nj=nj) for nj in (1, 2))
-    assert alone.values == shared_out.values
+    assert alone.values == pytest.approx(shared_out.values, rel=1e-6)  # sums of other numbers of threads
 
 
 def test_the_shortest_speech_is_scored(pairs: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from speecht5_cli.data.audio import write_audio
 from speecht5_cli.data.datadir import DataDir, write_tables
 from speecht5_cli.data.speaker_vectors import read_vector, read_vectors
 from speecht5_cli.data.tables import write_table
+from speecht5_cli.data.voices import voices_of
 from speecht5_cli.errors import CheckpointError, DataError, UsageError
 
 SMALL = (
@@ -167,7 +168,7 @@ def test_import_of_vectors(net: Path, data: DataDir, tmp_path: Path) -> None:
     run("embed", net, data.path)
     spoken = data.path / "spk_xvector.scp"
     run("import", spoken, tmp_path / "model", "--dim", 12)
-    assert sorted(file.name for file in (tmp_path / "model" / "voices").iterdir()) == [f"s{i}.npy" for i in range(4)]
+    assert sorted(voices_of(tmp_path / "model")) == [f"s{i}" for i in range(4)]
     run("import", spoken, tmp_path / "anna.npy", "--dim", 12, "--name", "s2")
     np.testing.assert_allclose(read_vector(tmp_path / "anna.npy"), read_vectors(spoken)["s2"], atol=1e-7)
     with pytest.raises(DataError, match="a vector of 12 values, expected 512"):

