@@ -14,7 +14,7 @@ from torch import Tensor
 
 from speecht5_cli.decode.options import SpeechGeneration
 from speecht5_cli.losses.guided import HEADS
-from speecht5_cli.models.prenets import padding_mask
+from speecht5_cli.models.masks import padding_mask
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 from speecht5_cli.plugins import Hypothesis
 

@@ -12,8 +12,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
 from speecht5_cli.losses.guided import guided_attention
 from speecht5_cli.losses.terms import Loss, Term
+from speecht5_cli.models.conv_features import frame_lens
+from speecht5_cli.models.masks import padding_mask
 from speecht5_cli.models.postnets import Spoken
-from speecht5_cli.models.prenets import frame_lens, padding_mask
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 
 STOP_WEIGHT = 5.0  # of the one frame that ends an utterance against the many that do not

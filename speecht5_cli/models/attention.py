@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
-from speecht5_cli.models.positions import relative_logits
+from speecht5_cli.models.relative_attention import Distances, relative_attention
 
 
 class Attention(nn.Module):
@@ -29,18 +29,20 @@ class Attention(nn.Module):
         *,
         bias: Tensor | None = None,
         causal: bool = False,
-        relative: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """x (B, T, D) attends to memory (B, S, D), or to itself -> (B, T, D).
 
-        bias broadcasts to (B, H, T, S): 0 or -inf. relative is the table (R, C) and index (T, T) of distances.
+        bias broadcasts to (B, H, T, S): 0 or -inf.
         """
         query = self._heads(self.query(x))
         key, value = self.keys_values(x if memory is None else memory)
-        if relative is not None:
-            distance = relative_logits(query * self.scale, *relative)
-            bias = distance if bias is None else distance + bias
         return self._joined(self._attend(query, key, value, bias, causal))
+
+    def with_distances(self, x: Tensor, table: Tensor, distances: Distances) -> Tensor:
+        """x (B, T, D) attends to itself, by content and by distance: table (R, C) -> (B, T, D)"""
+        query = self._heads(self.query(x)) * self.scale
+        rate = self.dropout if self.training else 0.0
+        return self._joined(relative_attention(query, *self.keys_values(x), table, distances, rate=rate))
 
     def with_weights(self, x: Tensor, memory: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
         """As `forward` on a memory, and the probabilities before dropout (B, H, T, S)."""
@@ -86,13 +88,3 @@ class Attention(nn.Module):
 
     def _joined(self, y: Tensor) -> Tensor:
         return self.out(y.transpose(1, 2).flatten(2))  # (B, H, T, C) -> (B, T, D)
-
-
-def padding_bias(pad: Tensor) -> Tensor:
-    """pad (B, S), True where padded -> (B, 1, 1, S): 0, or -inf where padded."""
-    return torch.zeros(pad.shape, device=pad.device).masked_fill(pad, float("-inf"))[:, None, None, :]
-
-
-def causal_bias(n: int, device: torch.device) -> Tensor:
-    """(n, n): 0 up to and including the own place, -inf after it."""
-    return torch.full((n, n), float("-inf"), device=device).triu(1)

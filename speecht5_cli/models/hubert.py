@@ -8,9 +8,10 @@ B batch   S samples   T frames   D model width
 import torch
 from torch import Tensor, nn
 
-from speecht5_cli.models.attention import padding_bias
 from speecht5_cli.models.config import ModelConfig
-from speecht5_cli.models.prenets import ConvFeatures, ConvPositions, frame_lens, padding_mask
+from speecht5_cli.models.conv_features import ConvFeatures, frame_lens
+from speecht5_cli.models.masks import padding_bias, padding_mask
+from speecht5_cli.models.prenets import ConvPositions
 from speecht5_cli.models.speecht5 import Encoded
 from speecht5_cli.models.transformer import EncoderLayer
 
@@ -28,7 +29,7 @@ class HubertPrenet(nn.Module):
 
     def forward(self, wav: Tensor, lens: Tensor) -> tuple[Tensor, Tensor]:
         """wav (B, S), lens (B,) -> states (B, T, D), pad (B, T)"""
-        features = self.features(wav, lens).transpose(1, 2)  # (B, T, channels)
+        features = self.features(wav, lens)  # (B, T, channels)
         pad = padding_mask(frame_lens(lens), features.size(1))
         x = self.projection(self.norm(features)).masked_fill(pad[..., None], 0.0)  # (B, T, D)
         return x + self.conv_positions(x), pad
@@ -46,7 +47,7 @@ class HubertEncoder(nn.Module):
         """x (B, T, D), pad (B, T) -> (B, T, D); with `upto`, what that layer (counted from 1) puts out."""
         x, bias = self.norm(x), padding_bias(pad)
         for layer in self.layers[:upto]:
-            x = layer(x, bias, None)
+            x = layer.without_distances(x, bias)
         return x
 
 

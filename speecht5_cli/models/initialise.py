@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from torch import nn
 
-from speecht5_cli.models.positions import RelativePositions
+from speecht5_cli.models.conv_features import ConvFeatures
 from speecht5_cli.models.postnets import UnitHead
-from speecht5_cli.models.prenets import ConvFeatures, ConvPositions, SpeechEncoderPrenet
+from speecht5_cli.models.prenets import ConvPositions, SpeechEncoderPrenet
 from speecht5_cli.models.quantizer import Quantizer
+from speecht5_cli.models.relative_attention import RelativePositions
 
 
 def initialise(model: nn.Module, std: float) -> None:

@@ -1,6 +1,6 @@
-"""Where in the sequence: two sinusoid conventions and learned relative distances (spec: original code).
+"""Where in the sequence: two sinusoid conventions (spec: original code).
 
-B batch   H heads   T positions   D model width   C width of a head   R relative rows
+B batch   T positions   D model width
 """
 
 import math
@@ -77,26 +77,3 @@ class PaddedPositions(nn.Module):
         """pad (B, T) -> (B, T, D); `first` is the number of valid positions before these."""
         rows = torch.where(pad, 1, (~pad).cumsum(1) + 1 + first)  # (B, T)
         return self.sinusoids.upto(first + pad.size(1) + 2)[rows]
-
-
-class RelativePositions(nn.Module):
-    """One learned vector for each clipped distance, shared by all layers and heads (Shaw et al. 2018)."""
-
-    def __init__(self, distance: int, head_dim: int) -> None:
-        super().__init__()
-        self.distance = distance
-        self.table = nn.Parameter(torch.empty(2 * distance, head_dim))
-
-    def index(self, n: int) -> Tensor:
-        """(n, n): the row of the table for query i and key j, clip(i - j, -distance, distance - 1) + distance."""
-        places = torch.arange(n, device=self.table.device)
-        return (places[:, None] - places).clamp(-self.distance, self.distance - 1) + self.distance
-
-
-def relative_logits(query: Tensor, table: Tensor, index: Tensor) -> Tensor:
-    """What distance adds to attention logits: scaled query (B, H, T, C), table (R, C), index (T, T) -> (B, H, T, T).
-
-    Each query meets each of the R rows once and the result is gathered; a T x T x C tensor never exists.
-    """
-    by_row = query @ table.t()  # (B, H, T, R)
-    return by_row.gather(-1, index.expand(*query.shape[:2], *index.shape))

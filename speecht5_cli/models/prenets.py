@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, embedding, gelu, group_norm, normalize
+from torch.nn.functional import dropout, embedding, gelu, normalize
 
-from speecht5_cli.models.config import CONV_KERNELS, CONV_STRIDES, ModelConfig
+from speecht5_cli.models.config import ModelConfig
+from speecht5_cli.models.conv_features import ConvFeatures, frame_lens
+from speecht5_cli.models.masks import chunked_padding_mask, padding_mask
 from speecht5_cli.models.positions import PaddedPositions, ScaledPositions
 
 PAD = 1  # id of <pad> in every vocabulary
@@ -22,80 +24,6 @@ class SpeechFrames:
     states: Tensor  # (B, T, D)
     pad: Tensor  # (B, T)
     energy: Tensor  # () sum of squares of the convolutions' output
-
-
-def frame_lens(sample_lens: Tensor) -> Tensor:
-    """Samples (B,) -> frames that the convolutions make of them (B,), at least 0."""
-    for kernel, stride in zip(CONV_KERNELS, CONV_STRIDES):
-        sample_lens = (sample_lens - kernel).div(stride, rounding_mode="floor") + 1
-    return sample_lens.clamp(min=0)
-
-
-def padding_mask(lens: Tensor, n: int) -> Tensor:
-    """Valid lengths (B,) -> (B, n), True where padded."""
-    return torch.arange(n, device=lens.device) >= lens[:, None]
-
-
-def chunked_padding_mask(sample_lens: Tensor, n_samples: int, n_frames: int) -> Tensor:
-    """The original's rule: a frame is padding if its whole chunk of n_samples // n_frames samples is."""
-    starts = torch.arange(n_frames, device=sample_lens.device) * (n_samples // n_frames)
-    return starts >= sample_lens[:, None]
-
-
-class ConvFeatures(nn.Module):
-    """Seven convolutions from samples to 50 Hz frames, each followed by a norm (where there is one) and GELU."""
-
-    def __init__(self, cfg: ModelConfig) -> None:
-        super().__init__()
-        channels = cfg.conv_channels
-        self.group, self.exact = cfg.conv_norm == "group", cfg.padding == "exact"
-        inputs = [1, *[channels] * (len(CONV_KERNELS) - 1)]
-        self.convs = nn.ModuleList(
-            nn.Conv1d(n_in, channels, kernel, stride, bias=False)
-            for n_in, kernel, stride in zip(inputs, CONV_KERNELS, CONV_STRIDES)
-        )
-        # One norm over time behind the first convolution (group), or one over channels behind each (layer).
-        norm = ChannelNorm if self.group else nn.LayerNorm
-        self.norms = nn.ModuleList(norm(channels) for _ in self.convs[: 1 if self.group else None])
-
-    def forward(self, wav: Tensor, lens: Tensor) -> Tensor:
-        """wav (B, S), lens (B,) samples -> (B, channels, T). A valid frame sees valid samples only."""
-        x = wav[:, None]
-        for number, conv in enumerate(self.convs):
-            x = conv(x)
-            if self.group and number == 0:
-                x = self.norms[0](x, _conv_len(lens) if self.exact else None)
-            elif not self.group:
-                x = self.norms[number](x.transpose(1, 2)).transpose(1, 2)
-            x = gelu(x)
-        return x
-
-
-class ChannelNorm(nn.Module):
-    """GroupNorm with a group for each channel: each is normalised over its utterance's time, at least in float32."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor, lens: Tensor | None) -> Tensor:
-        """x (B, channels, T); with lens (B,) the statistics leave the pads out."""
-        x = x.to(torch.promote_types(x.dtype, torch.float32))
-        if lens is None or bool((lens == x.size(2)).all()):
-            return group_norm(x, x.size(1), self.weight, self.bias)
-        # This tensor is the largest of the whole model: few passes over it, and the affine part in one of them.
-        x = x.masked_fill(padding_mask(lens, x.size(2))[:, None], 0.0)
-        n = lens[:, None].clamp(min=1)
-        mean = x.sum(2) / n  # (B, channels)
-        var = (torch.einsum("bct,bct->bc", x, x) / n - mean.square()).clamp(min=0.0)
-        scale = self.weight * (var + 1e-5).rsqrt()
-        return torch.addcmul((self.bias - mean * scale)[..., None], x, scale[..., None])
-
-
-def _conv_len(lens: Tensor) -> Tensor:
-    """Valid outputs of the first convolution."""
-    return ((lens - CONV_KERNELS[0]).div(CONV_STRIDES[0], rounding_mode="floor") + 1).clamp(min=0)
 
 
 class ConvPositions(nn.Module):
@@ -161,7 +89,7 @@ class SpeechEncoderPrenet(nn.Module):
     def extract(self, wav: Tensor, lens: Tensor) -> Tensor:
         """(B, S) -> convolutional features (B, T, channels), with their gradient scaled."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.grad_scale > 0):
-            features = self.features(wav, lens).transpose(1, 2)
+            features = self.features(wav, lens)
         if features.requires_grad and self.grad_scale != 1.0:
             features.register_hook(lambda grad: grad * self.grad_scale)
         return features

@@ -13,6 +13,7 @@ from torch.nn.functional import linear
 from speecht5_cli.models.cache import DecoderCache
 from speecht5_cli.models.config import ModelConfig, Parts
 from speecht5_cli.models.initialise import initialise
+from speecht5_cli.models.masks import padding_mask
 from speecht5_cli.models.postnets import ClassHead, SpeechDecoderPostnet, Spoken, UnitHead
 from speecht5_cli.models.prenets import (
     PAD,
@@ -20,7 +21,6 @@ from speecht5_cli.models.prenets import (
     SpeechEncoderPrenet,
     TextDecoderPrenet,
     TextEncoderPrenet,
-    padding_mask,
 )
 from speecht5_cli.models.quantizer import Codes, Quantizer, mixed, mixed_steps
 from speecht5_cli.models.transformer import Decoder, Encoder

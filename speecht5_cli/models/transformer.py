@@ -6,10 +6,11 @@ B batch   N rows of a step   H heads   T encoder frames or tokens   U decoder st
 import torch
 from torch import Tensor, nn
 
-from speecht5_cli.models.attention import Attention, causal_bias, padding_bias
+from speecht5_cli.models.attention import Attention
 from speecht5_cli.models.cache import DecoderCache, LayerCache
 from speecht5_cli.models.config import ModelConfig
-from speecht5_cli.models.positions import RelativePositions
+from speecht5_cli.models.masks import causal_bias, padding_bias
+from speecht5_cli.models.relative_attention import Distances, RelativePositions
 
 
 class Residual(nn.LayerNorm):
@@ -54,10 +55,18 @@ class EncoderLayer(nn.Module):
         # Only the pre-norm model normalises its distances.
         self.distance_norm = nn.LayerNorm(cfg.head_dim) if cfg.pre_norm else nn.Identity()
 
-    def forward(self, x: Tensor, bias: Tensor, distances: tuple[Tensor, Tensor] | None) -> Tensor:
-        """x (B, T, D), bias (B, 1, 1, T), distances: table (R, C) and index (T, T), or none -> (B, T, D)"""
-        relative = None if distances is None else (self.distance_norm(distances[0]), distances[1])
-        x = self.attention_joint.after(x, self.attention(self.attention_joint.before(x), bias=bias, relative=relative))
+    def forward(self, x: Tensor, table: Tensor, distances: Distances) -> Tensor:
+        """x (B, T, D), table (R, C) of the distances -> (B, T, D)"""
+        y = self.attention_joint.before(x)
+        return self.rest(x, self.attention.with_distances(y, self.distance_norm(table), distances))
+
+    def without_distances(self, x: Tensor, bias: Tensor) -> Tensor:
+        """As `forward` where only content counts; bias (B, 1, 1, T) hides pads."""
+        return self.rest(x, self.attention(self.attention_joint.before(x), bias=bias))
+
+    def rest(self, x: Tensor, y: Tensor) -> Tensor:
+        """What came in and what attention made of it, (B, T, D) both -> (B, T, D)"""
+        x = self.attention_joint.after(x, y)
         return self.ffn_joint.after(x, self.ffn(self.ffn_joint.before(x)))
 
 
@@ -74,11 +83,11 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, pad: Tensor, upto: int | None = None) -> Tensor:
         """x (B, T, D), pad (B, T) -> (B, T, D); with `upto`, what that layer (counted from 1) puts out."""
-        bias, distances = padding_bias(pad), (self.relative.table, self.relative.index(x.size(1)))
+        distances = self.relative.distances(pad)
         x = self.dropout(x if self.pre_norm else self.norm(x))
         for number, layer in enumerate(self.layers, 1):
             if not dropped(self.layerdrop, self.training):
-                x = layer(x, bias, distances)
+                x = layer(x, self.relative.table, distances)
             if number == upto:
                 return x
         return self.norm(x) if self.pre_norm else x

@@ -4,7 +4,8 @@ import pytest
 import torch
 from golden import PAD, Same, golden, model
 
-from speecht5_cli.models.prenets import frame_lens, padding_mask
+from speecht5_cli.models.conv_features import frame_lens
+from speecht5_cli.models.masks import padding_mask
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 
 

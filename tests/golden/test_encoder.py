@@ -29,8 +29,8 @@ def test_speech(same: Same) -> None:
 
 def test_attention_logits(same: Same) -> None:
     """encoder, attention logits with relative positions (padding: original)"""
-    from speecht5_cli.models.attention import padding_bias
-    from speecht5_cli.models.positions import relative_logits
+    from speecht5_cli.models.masks import padding_bias
+    from speecht5_cli.models.relative_attention import relative_logits
 
     net, g = model(), golden(SPEECH)
     frames = net.speech_encoder_prenet(g.tensor("wav"), g.lens("padding_mask"))

@@ -18,7 +18,7 @@ from speecht5_cli.data.examples import speaking_weights, speech_out
 from speecht5_cli.losses.speech import speaking_loss
 from speecht5_cli.losses.terms import Loss
 from speecht5_cli.losses.text import token_cross_entropy
-from speecht5_cli.models.prenets import frame_lens
+from speecht5_cli.models.conv_features import frame_lens
 from speecht5_cli.models.speecht5 import SpeechT5
 
 RELATIVE = 1e-5

@@ -7,7 +7,7 @@ import torch
 from tiny import tiny_net
 from torch import Tensor
 
-from speecht5_cli.models.prenets import frame_lens
+from speecht5_cli.models.conv_features import frame_lens
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 
 N_SAMPLES = [16_000, 400, 9_999, 12_345, 3_200]

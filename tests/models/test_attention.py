@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from speecht5_cli.models.attention import Attention, causal_bias, padding_bias
+from speecht5_cli.models.attention import Attention
+from speecht5_cli.models.masks import causal_bias, padding_bias
 
 
 @pytest.fixture

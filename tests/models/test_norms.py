@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from speecht5_cli.models.masks import padding_mask
 from speecht5_cli.models.postnets import MaskedBatchNorm
-from speecht5_cli.models.prenets import ChannelNorm, padding_mask
 
 
 @pytest.fixture
@@ -15,32 +15,6 @@ def x() -> Tensor:
 
 
 LENS = torch.tensor([40, 17, 2])
-
-
-def test_channel_norm_is_group_norm_of_each_utterance(x: Tensor) -> None:
-    norm = ChannelNorm(5)
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-    x = x.masked_fill(padding_mask(LENS, 40)[:, None], 1e4)  # what stands at the pads must not matter
-    got = norm(x, LENS)
-    for row, n in enumerate(LENS.tolist()):
-        alone = nn.functional.group_norm(x[row : row + 1, :, :n], 5, norm.weight, norm.bias)
-        torch.testing.assert_close(got[row : row + 1, :, :n], alone, atol=1e-4, rtol=1e-4)
-    without = norm(x, None)
-    torch.testing.assert_close(without, nn.functional.group_norm(x, 5, norm.weight, norm.bias))
-    assert not torch.allclose(without[1, :, :17], got[1, :, :17], atol=0.1)
-
-
-def test_channel_norm_has_the_right_gradient(x: Tensor) -> None:
-    norm = ChannelNorm(5)
-    one, two = x.clone().requires_grad_(), x.clone().requires_grad_()
-    weight = torch.randn(3, 5, 40)
-    valid = ~padding_mask(LENS, 40)[:, None]
-    (norm(one, LENS) * weight * valid).sum().backward()
-    for row, n in enumerate(LENS.tolist()):
-        alone = nn.functional.group_norm(two[row : row + 1, :, :n], 5, norm.weight, norm.bias)
-        (alone * weight[row : row + 1, :, :n]).sum().backward()
-    torch.testing.assert_close(one.grad, two.grad, atol=1e-3, rtol=1e-3)
 
 
 def test_masked_batch_norm_is_batch_norm_of_the_valid_frames(x: Tensor) -> None:

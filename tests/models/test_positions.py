@@ -10,12 +10,11 @@ from torch import Tensor
 from speecht5_cli.models.positions import (
     GrowingTable,
     PaddedPositions,
-    RelativePositions,
     ScaledPositions,
     concatenated_sinusoids,
     interleaved_sinusoids,
-    relative_logits,
 )
+from speecht5_cli.models.relative_attention import RelativePositions, relative_logits
 
 
 def naive(query: Tensor, table: Tensor, distance: int) -> Tensor:
