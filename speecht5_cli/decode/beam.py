@@ -111,7 +111,9 @@ class Search:
         rows = (torch.arange(len(beams), device=beams.device)[:, None] * self.beam + beams)[going].flatten()
         self.said = torch.cat([self.said[rows], symbols[going].flatten()[:, None]], dim=1)
         self.scores = scores[going]
-        for weighted in self.scorers:
+        if len(going) == len(self.active) and self.beam == 1:
+            return  # every row goes on as itself
+        for weighted in self.scorers if len(going) else ():
             if len(going) == len(self.active):
                 weighted.scorer.reorder(rows)
             else:

@@ -50,9 +50,9 @@ def load_language(path: Path, device: str) -> Language:
 class LanguageScorer:
     """Log-probability of each next symbol. One that the language model does not know scores 0, as in the original."""
 
-    def __init__(self, language: Language, symbols: Sequence[str]) -> None:
+    def __init__(self, language: Language, symbols: Sequence[str], *, n_utterances: int) -> None:
         """`symbols` are those of the search, in the order of their ids. Raises DataError when they share too little."""
-        self.net, self.cache = language.net, language.net.start()
+        self.net, self.cache = language.net, language.net.start(n_utterances)
         ids = {symbol: number for number, symbol in enumerate(language.symbols)}
         shared = [symbol for symbol in symbols if symbol in ids]
         if 2 * len(shared) < len(symbols):
@@ -74,5 +74,5 @@ class LanguageScorer:
         self.cache.reorder(rows)
 
     def keep(self, utterances: Tensor, rows: Tensor) -> None:
-        """Only these rows go on."""
-        self.cache.reorder(rows)
+        """Only these utterances and rows go on."""
+        self.cache.keep(utterances, rows)

@@ -68,7 +68,7 @@ def generate(
     while len(active):
         kept = dropout.kept(active.tolist(), cache.length)
         voice = None if xvector is None else xvector[active]
-        frames, stop_logits, weights = model.next_speech(frame, cache, voice, kept=kept, attention=attention)
+        frames, stop_logits, weights = model.next_speech(frame, cache, voice, kept=kept)
         stop = stop_logits.float().sigmoid()  # (N, r)
         told = _told_to_stop(stop, options.threshold, model.cfg.compat)
         told &= cache.length >= least[active]

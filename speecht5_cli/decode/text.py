@@ -41,7 +41,7 @@ def search_text(
         scorers.append(Weighted(ctc, options.ctc_weight))
     if options.lm is not None and options.lm_weight:
         language = load_language(options.lm, str(encoded.states.device))
-        scorers.append(Weighted(LanguageScorer(language, symbols), options.lm_weight))
+        scorers.append(Weighted(LanguageScorer(language, symbols, n_utterances=len(encoded.states)), options.lm_weight))
     return Search(
         scorers,
         limits=(encoded.lens * options.tokens_per_frame).long().clamp(min=1),

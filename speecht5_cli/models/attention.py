@@ -47,25 +47,31 @@ class Attention(nn.Module):
     def with_weights(self, x: Tensor, memory: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
         """As `forward` on a memory, and the probabilities before dropout (B, H, T, S)."""
         key, value = self.keys_values(memory)
-        return self._weighed(self._heads(self.query(x)), key, value, bias)
+        logits = (self._heads(self.query(x)) * self.scale) @ key.transpose(2, 3)  # (B, H, T, S)
+        probabilities = _softmax(logits if bias is None else logits + bias)
+        y = dropout(probabilities, self.dropout, self.training).to(value.dtype) @ value
+        return self._joined(y), probabilities
 
     def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """(B, S, D) -> keys and values, each (B, H, S, C)."""
         return self._heads(self.key(memory)), self._heads(self.value(memory))
 
-    def step(
-        self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None = None, weights: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """One decoding step on cached keys and values (B, H, S, C): x (N, 1, D) -> (N, 1, D), weights (N, H, S).
+    def stored(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, S, D) -> keys (B * H, C, S) and values (B * H, S, C) as `step` reads them fastest."""
+        key, value = self.keys_values(memory)
+        return key.transpose(2, 3).flatten(0, 1).contiguous(), value.flatten(0, 1)
 
-        With N = B * beams the beams of an utterance are queries of the same keys, which are not repeated.
-        """
-        n_rows, batch = x.size(0), keys.size(0)
-        query = self.query(x).view(batch, n_rows // batch, self.heads, -1).transpose(1, 2)  # (B, H, beams, C)
-        if weights:
-            y, probabilities = self._weighed(query, keys, values, bias)
-            return y.view(n_rows, 1, -1), probabilities.transpose(1, 2).reshape(n_rows, self.heads, -1)
-        return self._joined(self._attend(query, keys, values, bias, False)).view(n_rows, 1, -1), None
+    def step(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One decoding step, without dropout: x (B, K, D) of K rows an utterance, keys (B * H, C, S), values
+        (B * H, S, C), bias that broadcasts to (B * H, K, S) -> (B, K, D), probabilities (B * H, K, S)."""
+        query = self._heads(self.query(x)).flatten(0, 1)  # (B * H, K, C)
+        if bias is None:
+            logits = torch.bmm(query * self.scale, keys)
+        else:
+            logits = torch.baddbmm(bias, query, keys, alpha=self.scale)
+        probabilities = _softmax(logits)
+        y = torch.bmm(probabilities.to(values.dtype), values)  # (B * H, K, C)
+        return self._joined(y.unflatten(0, (len(x), self.heads))), probabilities
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, causal: bool) -> Tensor:
         rate = self.dropout if self.training else 0.0
@@ -75,16 +81,13 @@ class Attention(nn.Module):
             query, key, value, attn_mask=bias, dropout_p=rate, is_causal=causal, scale=self.scale
         )
 
-    def _weighed(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-        logits = (query * self.scale) @ key.transpose(2, 3)  # (B, H, T, S)
-        if bias is not None:
-            logits = logits + bias
-        probabilities = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
-        y = dropout(probabilities, self.dropout, self.training).to(value.dtype) @ value
-        return self._joined(y), probabilities
-
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, H, T, C)
 
     def _joined(self, y: Tensor) -> Tensor:
         return self.out(y.transpose(1, 2).flatten(2))  # (B, H, T, C) -> (B, T, D)
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """Over the keys, in float32 at least."""
+    return logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))

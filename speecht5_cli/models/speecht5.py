@@ -180,13 +180,12 @@ class SpeechT5(nn.Module):
         xvector: Tensor | None,
         *,
         kept: tuple[Tensor, Tensor] | None = None,
-        attention: bool = False,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The last frame of each row (N, M) -> mel before the post-net (N, reduction, M), stop logits (N, reduction),
-        and cross-attention (N, H, T) of each layer where asked for."""
+        """The last frame of each utterance (B, M) -> mel before the post-net (B, reduction, M), stop logits
+        (B, reduction), and cross-attention (B, H, T) of each layer."""
         x = self.speech_decoder_prenet(frame[:, None], xvector, first=cache.length, kept=kept)
-        x, weights = self.decoder.step(x, cache, weights=attention)
-        return (*self.speech_decoder_postnet.frames(x), weights)
+        x, weights = self.decoder.step(x, cache)
+        return (*self.speech_decoder_postnet.frames(x), [layer.view(len(x), self.cfg.heads, -1) for layer in weights])
 
     def _leaking(self, pad: Tensor) -> Tensor | None:
         """The decoder's own padding. It matters for the outputs at pads only, which the original computes with it."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from speecht5_cli.models.attention import Attention
-from speecht5_cli.models.cache import DecoderCache, LayerCache
+from speecht5_cli.models.cache import DecoderCache, History, LayerCache, for_heads
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.masks import causal_bias, padding_bias
 from speecht5_cli.models.relative_attention import Distances, RelativePositions
@@ -27,7 +27,7 @@ class Residual(nn.LayerNorm):
 
     def after(self, x: Tensor, y: Tensor) -> Tensor:
         """x and f's output joined."""
-        x = x + self.dropout(y)
+        x = x + (self.dropout(y) if self.training else y)  # the call alone is 2 % of a decoding step
         return x if self.pre_norm else self(x)
 
 
@@ -123,15 +123,17 @@ class DecoderLayer(nn.Module):
         return self.ffn_joint.after(x, self.ffn(self.ffn_joint.before(x))), seen
 
     def step(
-        self, x: Tensor, cache: LayerCache, place: int, memory_bias: Tensor, weights: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """As `forward` for the one step at `place`: x (N, 1, D) -> (N, 1, D), weights (N, H, T)."""
+        self, x: Tensor, cache: LayerCache, first: int, past_bias: Tensor | None, memory_bias: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """As `forward` for one step of K rows an utterance, stored from place `first` on.
+
+        x (B, K, D), biases as in `Attention.step` -> (B, K, D), cross-attention weights (B * H, K, T)
+        """
         y = self.attention_joint.before(x)
-        keys, values = cache.past.append(*self.attention.keys_values(y), place)
-        x = self.attention_joint.after(x, self.attention.step(y, keys, values)[0])
-        y, seen = self.cross_attention.step(
-            self.cross_joint.before(x), cache.memory_keys, cache.memory_values, memory_bias, weights
-        )
+        keys, values = cache.past.append(*self.attention.stored(y), first)
+        x = self.attention_joint.after(x, self.attention.step(y, keys, values, past_bias)[0])
+        y = self.cross_joint.before(x)
+        y, seen = self.cross_attention.step(y, cache.memory_keys, cache.memory_values, memory_bias)
         x = self.cross_joint.after(x, y)
         return self.ffn_joint.after(x, self.ffn(self.ffn_joint.before(x))), seen
 
@@ -141,7 +143,7 @@ class Decoder(nn.Module):
 
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
-        self.layerdrop = cfg.decoder_layerdrop
+        self.heads, self.layerdrop = cfg.heads, cfg.decoder_layerdrop
         self.layers = nn.ModuleList(DecoderLayer(cfg) for _ in range(cfg.decoder_layers))
         self.norm = nn.LayerNorm(cfg.d_model) if cfg.pre_norm else nn.Identity()
 
@@ -162,17 +164,19 @@ class Decoder(nn.Module):
 
     def cache(self, memory: Tensor, memory_pad: Tensor) -> DecoderCache:
         """An empty past, and the keys and values of memory (B, T, D), for `step`."""
-        layers = [LayerCache(*layer.cross_attention.keys_values(memory)) for layer in self.layers]
-        return DecoderCache(layers, padding_bias(memory_pad))
+        layers = [LayerCache(*layer.cross_attention.stored(memory)) for layer in self.layers]
+        bias = padding_bias(memory_pad)[:, 0].to(memory.dtype) if bool(memory_pad.any()) else None
+        return DecoderCache(layers, None if bias is None else for_heads(bias, self.heads), History(len(memory)))
 
-    def step(self, x: Tensor, cache: DecoderCache, *, weights: bool = False) -> tuple[Tensor, list[Tensor]]:
-        """The next step x (N, 1, D) of each row -> (N, 1, D), weights (N, H, T) of each layer."""
-        seen = []
+    def step(self, x: Tensor, cache: DecoderCache) -> tuple[Tensor, list[Tensor]]:
+        """The next step x (N, 1, D) of each row -> (N, 1, D), cross-attention weights (B * H, K, T) of each layer."""
+        first, own = cache.history.begin(len(x), x.device)
+        past_bias = None if own is None else for_heads(own.to(x.dtype), self.heads)
+        x, seen = x.view(cache.history.n_utterances, -1, x.size(2)), []  # (B, K, D)
         for layer, layer_cache in zip(self.layers, cache.layers):
-            x, layer_weights = layer.step(x, layer_cache, cache.length, cache.memory_bias, weights)
-            seen += [layer_weights] if weights else []
-        cache.length += 1
-        return self.norm(x), seen
+            x, layer_weights = layer.step(x, layer_cache, first, past_bias, cache.memory_bias)
+            seen.append(layer_weights)
+        return self.norm(x).view(-1, 1, x.size(2)), seen
 
 
 def dropped(rate: float, training: bool) -> bool:

@@ -2,6 +2,9 @@
 
 Structure and names of weights are those of `SpeechT5HifiGan`; ParallelWaveGAN's `hifigan.v1` is the same net. The
 statistics that normalise a log-mel are part of the model.
+
+The convolutions are computed as those of an image that is one pixel high, with the channels of a sample beside each
+other in memory: on a CPU that takes half the time of `nn.Conv1d` or less, for the same sums.
 """
 
 # B batch   L frames   M mel bands   C channels   T samples at the rate of a stage   S samples (L * hop)
@@ -88,18 +91,18 @@ class HifiGan(nn.Module):
 
     def forward(self, log_mel: Tensor, lens: Tensor | None = None) -> Tensor:
         """(B, L, M) log-mels, (B,) valid frames (None: all of them) -> (B, S), zero behind an utterance's end."""
-        x = ((log_mel - self.mean) / self.scale).transpose(1, 2)  # (B, M, L)
+        x = ((log_mel - self.mean) / self.scale).transpose(1, 2)[:, :, None]  # (B, M, 1, L)
         pad = _pad(x, lens)
-        x = self.conv_pre(_blanked(x, pad))  # (B, C, L)
+        x = _convolved(self.conv_pre, _blanked(x, pad))  # (B, C, 1, L)
         n_blocks = len(self.config.residual_kernels)
         for stage, (upsample, rate) in enumerate(zip(self.upsampler, self.config.upsample_rates)):
-            x = upsample(_blanked(F.leaky_relu(x, self.config.slope), pad))  # (B, C / 2, T * rate)
+            x = _upsampled(upsample, _blanked(F.leaky_relu(x, self.config.slope), pad))  # (B, C / 2, 1, T * rate)
             lens = None if lens is None else lens * rate
             pad = _pad(x, lens)
             blocks = self.resblocks[stage * n_blocks : (stage + 1) * n_blocks]
             x = sum(block(x, pad) for block in blocks) / n_blocks
-        x = self.conv_post(_blanked(F.leaky_relu(x, _FINAL_SLOPE), pad))  # (B, 1, S)
-        return _blanked(torch.tanh(x), pad)[:, 0]
+        x = _convolved(self.conv_post, _blanked(F.leaky_relu(x, _FINAL_SLOPE), pad))  # (B, 1, 1, S)
+        return _blanked(torch.tanh(x), pad)[:, 0, 0]
 
     def set_statistics(self, mean: Tensor, scale: Tensor) -> None:
         """Mean and standard deviation of each mel band, (M,) both."""
@@ -120,18 +123,31 @@ class ResidualBlock(nn.Module):
         self.convs2 = nn.ModuleList(nn.Conv1d(channels, channels, kernel, padding=(kernel - 1) // 2) for _ in dilations)
 
     def forward(self, x: Tensor, pad: Tensor | None) -> Tensor:
-        """(B, C, T), (B, 1, T) True where padded -> (B, C, T)."""
+        """(B, C, 1, T), (B, 1, 1, T) True where padded -> (B, C, 1, T)."""
         for first, second in zip(self.convs1, self.convs2):
-            inner = first(_blanked(F.leaky_relu(x, self.slope), pad))
-            x = x + second(_blanked(F.leaky_relu(inner, self.slope), pad))
+            inner = _convolved(first, _blanked(F.leaky_relu(x, self.slope), pad))
+            inner = F.leaky_relu(inner, self.slope, inplace=True)
+            x = _convolved(second, _blanked(inner, pad)).add_(x)
         return x
 
 
+def _convolved(layer: nn.Conv1d, x: Tensor) -> Tensor:
+    """What the layer makes of x (B, C, 1, T)."""
+    weight = layer.weight[:, :, None]
+    return F.conv2d(x, weight, layer.bias, padding=(0, *layer.padding), dilation=(1, *layer.dilation))
+
+
+def _upsampled(layer: nn.ConvTranspose1d, x: Tensor) -> Tensor:
+    """As `_convolved`, for a transposed convolution."""
+    weight = layer.weight[:, :, None]
+    return F.conv_transpose2d(x, weight, layer.bias, stride=(1, *layer.stride), padding=(0, *layer.padding))
+
+
 def _pad(x: Tensor, lens: Tensor | None) -> Tensor | None:
-    """(B, 1, T), True where padded; None when nothing is."""
-    if lens is None or int(lens.min()) == x.size(2):
+    """x (B, C, 1, T) -> (B, 1, 1, T), True where padded; None when nothing is."""
+    if lens is None or int(lens.min()) == x.size(3):
         return None
-    return (torch.arange(x.size(2), device=x.device) >= lens[:, None])[:, None]
+    return (torch.arange(x.size(3), device=x.device) >= lens[:, None])[:, None, None]
 
 
 def _blanked(x: Tensor, pad: Tensor | None) -> Tensor:

@@ -86,7 +86,7 @@ def test_against_transformers() -> None:
 def test_step_by_step() -> None:
     """With a memory, and beams that are exchanged and dropped, as with the whole prefix."""
     net = model()
-    cache = net.start()
+    cache = net.start(1)
     rows = torch.tensor([[2], [2], [2], [2]])
     generator = torch.Generator().manual_seed(1)
     for step in range(70):  # beyond the first room
@@ -106,7 +106,7 @@ def test_in_a_search() -> None:
     """A search with nothing but the model finds the model's own likeliest continuations."""
     net = model()
     symbols = tuple(f"s{i}" if i != 3 else "<unk>" for i in range(SYMBOLS))
-    scorer = LanguageScorer(Language(net, symbols), (*symbols, "<mask>", "<ctc_blank>"))
+    scorer = LanguageScorer(Language(net, symbols), (*symbols, "<mask>", "<ctc_blank>"), n_utterances=2)
     forbidden = (1, SYMBOLS, SYMBOLS + 1)
     search = Search(
         [Weighted(scorer, 1.0)], torch.tensor([6, 4]), beam=3, eos=2, forbidden=forbidden, length_penalty=0.0

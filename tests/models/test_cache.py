@@ -5,7 +5,7 @@ import torch
 from tiny import tiny_net
 from torch import Tensor
 
-from speecht5_cli.models.cache import Past
+from speecht5_cli.models.cache import History, Past
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 
 
@@ -45,7 +45,7 @@ def test_speech(net: SpeechT5, n_steps: int) -> None:
     frames = torch.cat([torch.zeros(2, 1, 80), mel[:, 1::2][:, :-1]], dim=1)  # what the decoder reads
     steps = []
     for t in range(n_steps):
-        steps.append(net.next_speech(frames[:, t], cache, voices, attention=True))
+        steps.append(net.next_speech(frames[:, t], cache, voices))
     before, stop, attention = zip(*steps)
     torch.testing.assert_close(torch.cat(before, dim=1), whole.before, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(torch.cat(stop, dim=1), whole.stop_logits, atol=1e-4, rtol=1e-4)
@@ -85,13 +85,30 @@ def _prefixes(net: SpeechT5, said: Tensor, memory: Encoded, utterances: Tensor) 
 
 def test_room_is_doubled_when_it_is_full() -> None:
     cache = Past()
-    keys = torch.randn(2, 3, 200, 4)
+    keys = torch.randn(6, 4, 400)
     capacities = set()
-    for place in range(200):
-        key = keys[:, :, place : place + 1]
-        stored, values = cache.append(key, -key, place)
-        torch.testing.assert_close(stored, keys[:, :, : place + 1])
-        torch.testing.assert_close(values, -keys[:, :, : place + 1])
+    for place in range(0, 400, 2):
+        key = keys[..., place : place + 2]
+        stored, values = cache.append(key, -key.transpose(1, 2), place)
+        torch.testing.assert_close(stored, keys[..., : place + 2])
+        torch.testing.assert_close(values, -keys[..., : place + 2].transpose(1, 2))
         assert cache.keys is not None
         capacities.add(cache.keys.size(2))
-    assert capacities == {64, 128, 256}
+    assert capacities == {128, 256, 512}
+
+
+def test_nothing_is_copied_when_beams_change_places(net: SpeechT5) -> None:
+    cache = net.start(encoded(9, 5))
+    with torch.no_grad():
+        net.next_text(torch.full((6,), 2), cache)
+    stored = cache.layers[0].past.keys
+    cache.reorder(torch.tensor([0, 0, 0, 5, 4, 3]))
+    assert cache.layers[0].past.keys is stored
+
+
+def test_a_row_alone_needs_no_bias() -> None:
+    history = History(3)
+    assert history.begin(3, torch.device("cpu")) == (0, None)
+    history.reorder(torch.arange(3))
+    history.keep(torch.tensor([0, 2]), torch.tensor([0, 2]))
+    assert history.begin(2, torch.device("cpu")) == (1, None)
