@@ -32,14 +32,11 @@ class Model:
 
     def __init__(self, path: str | Path, *, task: str | None = None, precision: str = "auto", **settings: Any) -> None:
         """`settings` override the task's decode block, such as beam=10. Raises CheckpointError for another task."""
-        import torch
-
         from speecht5_cli.train.restore import restore
 
         overrides: Tree = {"decode": settings} if settings else {}
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.restored = restore(Path(path), task=task, overrides=overrides, device=device)
-        self.path, self.precision = Path(path), precision
+        self.restored = restore(Path(path), task=task, overrides=overrides, device="auto", precision=precision)
+        self.path = Path(path)
 
     def transcribe(self, sound: Sound) -> str:
         """What is said, in its own language."""
@@ -79,10 +76,6 @@ class Model:
     def _predict(
         self, task: str, *, sound: Sound | None = None, text: str | None = None, voice: Voice | None = None
     ) -> Hypothesis:
-        import torch
-
-        from speecht5_cli.train.precision import Numbers
-
         plugin, cfg, assets = self.restored.plugin, self.restored.cfg, self.restored.assets
         if plugin.name != task:
             raise UsageError(f"{self.path}: a model for '{plugin.name}' cannot do '{task}'")
@@ -94,9 +87,8 @@ class Model:
             vectors={} if voice is None else {"xvector.scp": self._voice(voice)},
         )
         example = plugin.example(row, cfg, assets, None) | {"id": _NAME}
-        device = next(self.restored.model.parameters()).device
-        batch = plugin.collate([example], cfg, None).to(device)
-        with torch.inference_mode(), Numbers.of(self.precision, device)():
+        batch = plugin.collate([example], cfg, None).to(self.restored.device)
+        with self.restored.inference():
             return plugin.predict(self.restored.model, batch, cfg, assets)[0]
 
     def _voice(self, voice: Voice) -> np.ndarray:

@@ -4,6 +4,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from speecht5_cli.errors import UsageError
+from speecht5_cli.models.int8 import in_int8
 from speecht5_cli.models.speecht5 import SpeechT5
 from speecht5_cli.models.vocoder import HifiGan
 from speecht5_cli.train.hf_files import read_hf
@@ -26,6 +28,12 @@ class Pair:
 
     ours: SpeechT5
     theirs: Any
+
+    def in_int8(self) -> "Pair":
+        """Ours with 8-bit linear layers, theirs as it is."""
+        rounded = deepcopy(self.ours)
+        in_int8(rounded)
+        return Pair(rounded, self.theirs)
 
 
 def transformers() -> Any:

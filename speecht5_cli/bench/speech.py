@@ -17,20 +17,21 @@ CASES = ((400, 1), (1600, 1), (400, 8))  # frames, batch
 
 def rows(effort: Effort) -> Iterator[Row]:
     """Mel spectrograms of fixed lengths; the vocoder is not counted."""
-    pair = base_pair("SpeechT5ForTextToSpeech")
-    difference = without_dropout(pair, 100)
-    for frames, batch in CASES[: 1 if effort.quick else None]:
+    exact = base_pair("SpeechT5ForTextToSpeech")
+    rounded = exact.in_int8()
+    plain = [(exact, "", frames, batch) for frames, batch in CASES[: 1 if effort.quick else None]]
+    for pair, precision, frames, batch in [*plain, (rounded, ", int8 beside fp32", *CASES[0])]:
         tokens, voices = inputs(batch)
 
-        def ours(tokens: Tensor = tokens, voices: Tensor = voices, frames: int = frames) -> list[Generated]:
+        def ours(pair: Pair = pair, tokens: Tensor = tokens, voices: Tensor = voices, frames: int = frames) -> object:
             return spoken(pair, tokens, voices, frames)
 
         def theirs(tokens: Tensor = tokens, voices: Tensor = voices, frames: int = frames) -> Tensor:
-            return generated(pair, tokens, voices, frames)
+            return generated(exact, tokens, voices, frames)
 
+        difference = without_dropout(pair, 100) if batch == 1 else None
         mine, peer = in_turns(ours, theirs, effort, units=frames * batch)
-        name = f"{frames} frames, batch {batch}"
-        yield Row("tts", name, "frame", mine, peer, difference=difference if batch == 1 else None)
+        yield Row("tts", f"{frames} frames, batch {batch}{precision}", "frame", mine, peer, difference=difference)
 
 
 def inputs(batch: int) -> tuple[Tensor, Tensor]:

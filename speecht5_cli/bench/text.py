@@ -19,23 +19,32 @@ BATCHES = (1, 8)
 
 def rows(effort: Effort) -> Iterator[Row]:
     """Searches of each width on encoded speech, the encoder not counted."""
-    pair = base_pair("SpeechT5ForSpeechToText")
+    exact = base_pair("SpeechT5ForSpeechToText")
     tokens = 20 if effort.quick else TOKENS
-    for batch in BATCHES[: 1 if effort.quick else None]:
+    for pair, precision, batch, beam in cases(exact, effort):
         ours, theirs = encoded(pair, batch)
+
+        def search(pair: Pair = pair, beam: int = beam, ours: Encoded = ours) -> list[list[Found]]:
+            return searched(pair, ours, beam, tokens)
+
+        def generate(beam: int = beam, theirs: Tensor = theirs) -> Tensor:
+            return generated(exact, theirs, beam, tokens)
+
+        differing = sum(a != b for a, b in zip(best(search()), generate().tolist()))
+        mine, peer = in_turns(search, generate, effort, units=tokens)
+        width = "greedy" if beam == 1 else f"beam {beam}"
+        note = f"{differing} of {batch} texts differ" if differing else ""
+        yield Row("asr", f"{width}, batch {batch}{precision}", "token", mine, peer, note=note)
+
+
+def cases(exact: Pair, effort: Effort) -> Iterator[tuple[Pair, str, int, int]]:
+    """Models, what to call their precision, batch, beam."""
+    for batch in BATCHES[: 1 if effort.quick else None]:
         for beam in BEAMS[: 2 if effort.quick else None]:
-
-            def search(beam: int = beam, ours: Encoded = ours) -> list[list[Found]]:
-                return searched(pair, ours, beam, tokens)
-
-            def generate(beam: int = beam, theirs: Tensor = theirs) -> Tensor:
-                return generated(pair, theirs, beam, tokens)
-
-            differing = sum(a != b for a, b in zip(best(search()), generate().tolist()))
-            mine, peer = in_turns(search, generate, effort, units=tokens)
-            width = "greedy" if beam == 1 else f"beam {beam}"
-            note = f"{differing} of {batch} texts differ" if differing else ""
-            yield Row("asr", f"{width}, batch {batch}", "token", mine, peer, difference=float(differing), note=note)
+            yield exact, "", batch, beam
+    rounded = exact.in_int8()
+    for beam in BEAMS[:2]:
+        yield rounded, ", int8 beside fp32", 1, beam
 
 
 def encoded(pair: Pair, batch: int) -> tuple[Encoded, Tensor]:

@@ -17,6 +17,7 @@ class Precision(str, Enum):
     auto = "auto"
     fp32 = "fp32"
     bf16 = "bf16"
+    int8 = "int8"  # linear layers; on a CPU
 
 
 def add_to(app: typer.Typer) -> None:

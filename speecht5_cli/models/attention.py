@@ -82,7 +82,7 @@ class Attention(nn.Module):
         )
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, H, T, C)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, T, D) -> (B, H, T, C)
 
     def _joined(self, y: Tensor) -> Tensor:
         return self.out(y.transpose(1, 2).flatten(2))  # (B, H, T, C) -> (B, T, D)

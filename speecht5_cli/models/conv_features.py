@@ -14,6 +14,7 @@ B batch   S samples   T frames   C channels   P rows that are done at once: one 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,29 +84,61 @@ class ConvFeatures(nn.Module):
         x = wav[:, : _STRIDE * (rows - 1) + _KERNEL].unfold(1, _KERNEL, _STRIDE)  # (P, rows, kernel)
         if self.group:
             x = torch.cat([x, torch.ones_like(x[..., :1])], dim=-1)
-        x = self._activated((x @ first).flatten(0, 1), 0)  # (P * rows, C)
+        x = self._normed((x @ first).flatten(0, 1), 0)  # (P * rows, C)
         for number, weight in enumerate(later, 1):
-            x = self._activated(halved(x, weight), number)
-        return x.unflatten(0, (len(wav), n_frames + 1))[:, :n_frames]
+            x = self._normed(Halving.apply(x, weight), number)
+        return gelu(x).unflatten(0, (len(wav), n_frames + 1))[:, :n_frames]
 
-    def _activated(self, x: Tensor, number: int) -> Tensor:
+    def _normed(self, x: Tensor, number: int) -> Tensor:
         if self.group:
-            return gelu(x)
+            return x
         norm = self.norms[number]
-        return gelu(layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps))
+        return layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+class Halving(torch.autograd.Function):
+    """GELU, then a convolution of stride 2: x (rows, C), weight (2 C or 3 C, C) tap by tap -> (rows / 2, C).
+
+    With three taps the last row lacks its third one. For the backward pass only x is kept, since GELU is computed
+    faster than it is stored: that halves the memory that training needs for the convolutions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        """See the class."""
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        ctx.save_for_backward(x, weight)
+        return halved(gelu(x), weight.to(x.dtype))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient (rows / 2, C) of the output -> those of x and of the weight."""
+        x, weight = ctx.saved_tensors
+        pairs, taps = in_pairs(gelu(x)), weight.to(x.dtype)
+        width, channels = pairs.size(1), x.size(1)
+        of_pairs = grad @ taps[:width].t()
+        of_weight = [pairs.t() @ grad]
+        if len(taps) > width:
+            of_pairs[1:, :channels].addmm_(grad[:-1], taps[width:].t())
+            of_weight.append(pairs[1:, :channels].t() @ grad[:-1])
+        of_x = torch.ops.aten.gelu_backward(of_pairs.view_as(x), x)
+        return of_x, torch.cat(of_weight).to(weight.dtype)
 
 
 def halved(x: Tensor, weight: Tensor) -> Tensor:
-    """A convolution of stride 2: x (rows, C), weight (2 C or 3 C, C), tap by tap -> (rows / 2, C).
-
-    With three taps the last row lacks its third one.
-    """
-    pairs = x.unflatten(0, (-1, 2)).flatten(1)  # (rows / 2, 2 C), no copy
+    """The convolution of `Halving`, of what is activated already."""
+    pairs = in_pairs(x)
     width = pairs.size(1)
     y = pairs @ weight[:width]
     if len(weight) > width:
-        y[:-1].addmm_(pairs[1:, : x.size(1)].to(y.dtype), weight[width:].to(y.dtype))  # autocast knows no addmm_
+        y[:-1].addmm_(pairs[1:, : x.size(1)], weight[width:])
     return y
+
+
+def in_pairs(x: Tensor) -> Tensor:
+    """(rows, C) -> (rows / 2, 2 C), without a copy."""
+    return x.unflatten(0, (-1, 2)).flatten(1)
 
 
 def moments(wav: Tensor, lens: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -7,13 +7,14 @@ import math
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.nn.functional import embedding, linear
+from torch.nn.functional import embedding, gelu, linear, relu
 
 from speecht5_cli.models.attention import Attention
 from speecht5_cli.models.cache import History, Past, for_heads
 from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.models.positions import PaddedPositions
 from speecht5_cli.models.prenets import PAD
+from speecht5_cli.models.transformer import FeedForward
 
 
 @dataclass
@@ -43,12 +44,7 @@ class LMLayer(nn.Module):
         self.attention_norm = nn.LayerNorm(cfg.d_model)
         self.attention = Attention(cfg.d_model, cfg.heads, cfg.attention_dropout)
         self.ffn_norm = nn.LayerNorm(cfg.d_model)
-        self.ffn = nn.Sequential(
-            nn.Linear(cfg.d_model, cfg.ffn_dim),
-            nn.GELU() if cfg.activation == "gelu" else nn.ReLU(),
-            nn.Dropout(cfg.activation_dropout),
-            nn.Linear(cfg.ffn_dim, cfg.d_model),
-        )
+        self.ffn = FeedForward(cfg, gelu if cfg.activation == "gelu" else relu)
         self.dropout = nn.Dropout(cfg.dropout)
 
     def forward(self, x: Tensor) -> Tensor:

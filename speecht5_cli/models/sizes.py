@@ -23,7 +23,7 @@ def sizes_of(weights: Weights) -> dict[str, Any]:
         "d_model": d_model,
         "encoder_layers": count_layers(weights, "encoder.layers."),
         "decoder_layers": count_layers(weights, "decoder.layers."),
-        "ffn_dim": _shape(weights, "encoder.layers.0.ffn.0.weight", 2)[0],
+        "ffn_dim": _shape(weights, "encoder.layers.0.ffn.inner.weight", 2)[0],
         "pre_norm": "decoder.norm.weight" in weights,
     }
     sizes |= _relative_sizes(weights, d_model)

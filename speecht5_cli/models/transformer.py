@@ -3,12 +3,17 @@
 B batch   N rows of a step   H heads   T encoder frames or tokens   U decoder steps   D model width
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout, gelu
+from torch.utils.checkpoint import checkpoint
 
 from speecht5_cli.models.attention import Attention
 from speecht5_cli.models.cache import DecoderCache, History, LayerCache, for_heads
 from speecht5_cli.models.config import ModelConfig
+from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.models.masks import causal_bias, padding_bias
 from speecht5_cli.models.relative_attention import Distances, RelativePositions
 
@@ -31,16 +36,26 @@ class Residual(nn.LayerNorm):
         return x if self.pre_norm else self(x)
 
 
-class FeedForward(nn.Sequential):
-    """Linear, GELU, dropout, linear."""
+class FeedForward(nn.Module):
+    """Linear, activation, dropout, linear."""
 
-    def __init__(self, cfg: ModelConfig) -> None:
-        super().__init__(
-            nn.Linear(cfg.d_model, cfg.ffn_dim),
-            nn.GELU(),
-            nn.Dropout(cfg.activation_dropout),
-            nn.Linear(cfg.ffn_dim, cfg.d_model),
-        )
+    def __init__(self, cfg: ModelConfig | LMConfig, activation: Callable[[Tensor], Tensor] = gelu) -> None:
+        super().__init__()
+        self.inner = nn.Linear(cfg.d_model, cfg.ffn_dim)
+        self.activation, self.dropout = activation, cfg.activation_dropout
+        self.outer = nn.Linear(cfg.ffn_dim, cfg.d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) -> (..., D)"""
+        x = self.inner(x)
+        if self.training and torch.is_grad_enabled():
+            # The activation, four times as wide as anything else in a layer, is computed again when it is needed.
+            return checkpoint(self._outwards, x, use_reentrant=False, preserve_rng_state=self.dropout > 0)
+        return self._outwards(x)
+
+    def _outwards(self, x: Tensor) -> Tensor:
+        x = self.activation(x)
+        return self.outer(dropout(x, self.dropout) if self.training else x)
 
 
 class EncoderLayer(nn.Module):

@@ -64,7 +64,7 @@ def read_language_model(theirs: Mapping[str, Tensor], settings: Mapping[str, Any
     fields = {
         "d_model": d_model,
         "layers": n_layers,
-        "ffn_dim": len(weights.get("layers.0.ffn.0.weight", ())),
+        "ffn_dim": len(weights.get("layers.0.ffn.inner.weight", ())),
         "heads": heads,
         "activation": activation,
         "scale_embedding": not settings.get("no_scale_embedding", False),

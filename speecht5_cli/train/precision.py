@@ -4,24 +4,28 @@ from dataclasses import dataclass
 
 import torch
 
+from speecht5_cli.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Numbers:
-    """float32, or bfloat16 where it is safe (autocast); weights and optimiser stay float32."""
+    """float32, bfloat16 where it is safe (autocast), or 8-bit linear layers; training keeps its weights in float32."""
 
     device: torch.device
-    bf16: bool
+    name: str  # fp32, bf16 or int8
 
     @classmethod
     def of(cls, precision: str, device: torch.device) -> "Numbers":
-        """`auto` is bf16 on a GPU that has it, and fp32 elsewhere."""
+        """`auto` is bf16 on a GPU that has it, and fp32 elsewhere. Raises UsageError for int8 on a GPU."""
         if precision == "auto":
-            return cls(device, device.type == "cuda" and torch.cuda.is_bf16_supported())
-        return cls(device, precision == "bf16")
+            precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+        if precision == "int8" and device.type != "cpu":
+            raise UsageError("precision int8 is for CPUs; a GPU is faster in bf16")
+        return cls(device, precision)
 
     def __call__(self) -> torch.autocast:
         """The context that a forward pass runs in."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.name == "bf16")
 
     def __str__(self) -> str:
-        return "bf16" if self.bf16 else "fp32"
+        return self.name

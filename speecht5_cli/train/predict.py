@@ -6,7 +6,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from speecht5_cli.config import Tree, to_tree
 from speecht5_cli.data.audio import SAMPLE_RATE
@@ -19,7 +18,6 @@ from speecht5_cli.plugins import Hypothesis
 from speecht5_cli.train.config import DataConfig
 from speecht5_cli.train.distributed import Ranks
 from speecht5_cli.train.pictures import draw_speech
-from speecht5_cli.train.precision import Numbers
 from speecht5_cli.train.restore import Restored, restore
 from speecht5_cli.train.streams import set_batches
 from speecht5_cli.workers import map_shards
@@ -37,7 +35,7 @@ class Request:
     task: str | None
     overrides: Tree
     batch_seconds: float = 120.0
-    precision: str = "auto"  # auto, fp32 or bf16
+    precision: str = "auto"  # auto, fp32, bf16 or int8
     allow_pipes: bool = False
     vocoder: str = "griffin-lim"  # of tasks that speak
     pictures: bool = False  # of what they say, in a folder of the hypotheses'
@@ -92,13 +90,13 @@ def predict_set(request: Request, *, nj: int = 1) -> Decoding:
 @lru_cache(maxsize=1)  # a worker gets several shards of one request
 def restored_for(request: Request) -> Restored:
     """The model that a request names, with its settings."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return restore(request.model, task=request.task, overrides=request.overrides, device=device)
+    return restore(
+        request.model, task=request.task, overrides=request.overrides, device="auto", precision=request.precision
+    )
 
 
 def _predict_shard(request: Request, utterances: list[str]) -> Part:
     restored = restored_for(request)
-    device = next(restored.model.parameters()).device
     cfg = replace(restored.cfg, data=DataConfig(batch_seconds=request.batch_seconds))
     stream = restored.plugin.streams(cfg)[0]
     rows = UtteranceRows(
@@ -106,9 +104,9 @@ def _predict_shard(request: Request, utterances: list[str]) -> Part:
     )
     started, hypotheses = time.perf_counter(), []
     batches = set_batches(
-        restored.plugin, cfg, restored.assets, [rows], ranks=Ranks(0, 1, device), chosen=[np.arange(len(rows))]
+        restored.plugin, cfg, restored.assets, [rows], ranks=Ranks(0, 1, restored.device), chosen=[np.arange(len(rows))]
     )
-    with torch.inference_mode(), Numbers.of(request.precision, device)():
+    with restored.inference():
         for batch in batches:
             hypotheses += restored.plugin.predict(restored.model, batch, cfg, restored.assets)
     audio_s = float(rows.costs.sum())

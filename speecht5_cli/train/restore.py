@@ -1,6 +1,7 @@
 """From a folder on disk to a model: for decoding, for features, and as the start of another training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.vocabulary import VOCAB_FILE, SymbolMapping, Vocabulary, mapping
 from speecht5_cli.errors import CheckpointError
 from speecht5_cli.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
+from speecht5_cli.models.int8 import in_int8
 from speecht5_cli.plugins import TaskPlugin, load_task
 from speecht5_cli.tensors import read_tensors
 from speecht5_cli.train.checkpoint import load_exactly
 from speecht5_cli.train.config import RunConfig
 from speecht5_cli.train.hubert_folder import KIND as HUBERT
 from speecht5_cli.train.hubert_folder import load_hubert
+from speecht5_cli.train.precision import Numbers
 
 BY_SYMBOL = ("symbols.weight", "ctc_head.1.weight", "ctc_head.1.bias")
 
@@ -33,13 +36,36 @@ class Restored:
     cfg: RunConfig
     assets: Assets
     model: nn.Module
+    numbers: Numbers
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.numbers.device
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """What forward passes run in."""
+        with torch.inference_mode(), self.numbers():
+            yield
 
 
-def restore(path: Path, *, task: str | None = None, overrides: Tree | None = None, device: str = "cpu") -> Restored:
+def restore(
+    path: Path,
+    *,
+    task: str | None = None,
+    overrides: Tree | None = None,
+    device: str = "cpu",
+    precision: str = "auto",
+) -> Restored:
     """The model of a folder, in evaluation mode. `overrides` change the task's block (such as decode.beam).
 
-    Raises CheckpointError when the folder holds another task's model.
+    `device` "auto" is a GPU if there is one; `precision` is auto, fp32, bf16 or int8. Raises CheckpointError when the
+    folder holds another task's model.
     """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    numbers = Numbers.of(precision, torch.device(device))
     folder = model_folder(path)
     tree = read_model_config(folder)
     if tree.get("kind") == HUBERT:
@@ -54,7 +80,10 @@ def restore(path: Path, *, task: str | None = None, overrides: Tree | None = Non
     cfg, model = built(plugin, tree, assets, str(folder / CONFIG))
     tensors = read_tensors(folder / MODEL)
     model = _materialised(model, tensors, str(folder))
-    return Restored(folder, plugin, cfg, assets, model.to(device).eval())
+    model = model.to(device).eval()
+    if numbers.name == "int8":
+        in_int8(model)
+    return Restored(folder, plugin, cfg, assets, model, numbers)
 
 
 def built(plugin: TaskPlugin, tree: Tree, assets: Assets, where: str) -> tuple[RunConfig, nn.Module]:

@@ -24,7 +24,6 @@ from speecht5_cli.folders import TUNED
 from speecht5_cli.plugins import Hypothesis, Metric
 from speecht5_cli.train.config import DataConfig
 from speecht5_cli.train.distributed import Ranks
-from speecht5_cli.train.precision import Numbers
 from speecht5_cli.train.predict import Request, restored_for
 from speecht5_cli.train.restore import Restored
 from speecht5_cli.train.streams import set_batches
@@ -85,13 +84,12 @@ def keep_best(tuning: Tuning, experiment: Path, data: Path) -> Path:
 
 def _decoded(restored: Restored, request: Request, tasks: Sequence[Any]) -> list[list[Hypothesis]]:
     """The hypotheses of each of the task's configurations."""
-    device = next(restored.model.parameters()).device
     cfg = replace(restored.cfg, data=DataConfig(batch_seconds=request.batch_seconds))
     stream = restored.plugin.streams(cfg)[0]
     rows = UtteranceRows([request.data], stream.inputs, optional=stream.optional, allow_pipes=request.allow_pipes)
     found: list[list[Hypothesis]] = [[] for _ in tasks]
-    batches = set_batches(restored.plugin, cfg, restored.assets, [rows], ranks=Ranks(0, 1, device))
-    with torch.inference_mode(), Numbers.of(request.precision, device)(), encoding_once(restored.model):
+    batches = set_batches(restored.plugin, cfg, restored.assets, [rows], ranks=Ranks(0, 1, restored.device))
+    with restored.inference(), encoding_once(restored.model):
         for batch in batches:
             for said, task in zip(found, tasks):
                 said += restored.plugin.predict(restored.model, batch, replace(cfg, task=task), restored.assets)

@@ -110,7 +110,7 @@ def test_fine_tuning_starts_from_an_imported_model(
     assert not inherited.new
     old = load_file(tmp_path / "base" / "model.safetensors")
     own = net.state_dict()
-    assert torch.equal(own["encoder.layers.1.ffn.0.weight"], old["encoder.layers.1.ffn.0.weight"])
+    assert torch.equal(own["encoder.layers.1.ffn.inner.weight"], old["encoder.layers.1.ffn.inner.weight"])
     if "symbols.weight" in own:
         assert torch.equal(own["symbols.weight"][5:7], old["symbols.weight"][[6, 5]])
         assert "1 new (\u00e4)" in str(inherited)

@@ -117,3 +117,15 @@ def test_moments(wav: Tensor) -> None:
     torch.testing.assert_close(covariance[1], torch.cov(seen.t(), correction=0))
     mean, covariance = moments(wav, None)
     torch.testing.assert_close(covariance[1], torch.cov(wav[1].unfold(0, 10, 5).t(), correction=0))
+
+
+def test_bf16_learns_as_fp32_does(wav: Tensor) -> None:
+    """Gradients keep the dtype of their weights and stay close."""
+    features = net().float()
+    lens = torch.tensor(LENS)
+    exact = torch.autograd.grad(features(wav.float(), lens).square().mean(), list(features.parameters()))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = features(wav.float(), lens).float().square().mean()
+    for ours, wanted in zip(torch.autograd.grad(loss, list(features.parameters())), exact):
+        assert ours.dtype == torch.float32
+        assert (ours - wanted).norm() < 0.05 * wanted.norm()

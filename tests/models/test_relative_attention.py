@@ -40,6 +40,7 @@ def gathered(positions: RelativePositions, query: Tensor, key: Tensor, value: Te
 def test_blocks(positions: RelativePositions, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of all sizes, at pads, too; forward and backward."""
     monkeypatch.setattr(module, "_BLOCK", block)
+    monkeypatch.setattr(module, "_SMALL", 0)
     monkeypatch.setattr(module, "_FEWEST_QUERIES", 3)
     inputs = [*(x.requires_grad_() for x in tensors()), positions.table]
     pad = torch.arange(23) >= torch.tensor(LENS)[:, None]

@@ -144,7 +144,7 @@ def test_from_scratch_and_from_a_model_differ(tiny_corpus: TinyCorpus, source: P
     run(load_task("asr"), cfg, tmp_path / "scratch")
     run(load_task("asr"), cfg, tmp_path / "tuned", init=source)
     scratch, tuned, old = weights(tmp_path / "scratch"), weights(tmp_path / "tuned"), weights(source)
-    name = "encoder.layers.0.ffn.0.weight"
+    name = "encoder.layers.0.ffn.inner.weight"
     assert (tuned[name] - old[name]).abs().max() < 0.02 < (scratch[name] - old[name]).abs().max()
 
 
@@ -165,7 +165,7 @@ def test_freezing(tiny_corpus: TinyCorpus, source: Path, tmp_path: Path, frozen_
     moved = {name for name in resting if not torch.equal(old[name], new[name])}
     assert len(resting) > 30
     assert len(moved) == (0 if frozen_for == 8 else len(resting))
-    assert not torch.equal(old["decoder.layers.0.ffn.0.weight"], new["decoder.layers.0.ffn.0.weight"])
+    assert not torch.equal(old["decoder.layers.0.ffn.inner.weight"], new["decoder.layers.0.ffn.inner.weight"])
 
 
 # --- models from disk ---

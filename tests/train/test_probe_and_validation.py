@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.batch import Batch
+from speecht5_cli.errors import UsageError
 from speecht5_cli.losses.terms import Loss, Term
 from speecht5_cli.plugins import load_task
 from speecht5_cli.train.config import RunConfig
@@ -172,3 +173,5 @@ def test_precision() -> None:
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
     with Numbers.of("fp32", cpu)():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+    with pytest.raises(UsageError, match="for CPUs"):
+        Numbers.of("int8", torch.device("cuda"))
