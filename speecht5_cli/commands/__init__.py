@@ -22,6 +22,7 @@ MODULES: tuple[str, ...] = (
     "tasks",
     "new",
     "doctor",
+    "bench",
 )
 
 

@@ -23,15 +23,16 @@ ALLOWED: dict[str, set[str]] = {
     "decode": FILES | {"models", "losses", "data.features", "data.torchaudio_pair"},
     "train": FILES | {"models", "losses", "data", "decode", "score", "recipe"},
     "recipes": FILES | {"models", "losses", "data", "decode", "score"},
+    "bench": FILES | {"models", "losses", "data", "decode", "train"},
     "api": FILES | {"models", "losses", "data", "decode", "train"},
-    "commands": FILES | {"models", "losses", "data", "decode", "score", "train", "corpora", "recipe", "api"},
+    "commands": FILES | {"models", "losses", "data", "decode", "score", "train", "corpora", "recipe", "api", "bench"},
     "main": {"commands", "errors", "__init__"},
     "__main__": {"main"},
 }
 # Another task's plug-in is no neighbour: what two tasks share lies below them.
 WITHOUT_NEIGHBOURS = {"recipes"}
 HEAVY = {"torch", "torchaudio", "scipy", "sklearn", "matplotlib", "pystoi", "transformers", "tensorboard"}
-TORCH_AT_TOP = {"models", "losses", "train", "decode"}
+TORCH_AT_TOP = {"models", "losses", "train", "decode", "bench"}
 
 
 def target(name: str) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ from commandline import leaves, options, understood
 from console import Console
 
 SURFACE = {
+    "bench": "--data --model --out --quick --rounds --threads",
     "checkpoint average": "",
     "checkpoint export": "--to",
     "checkpoint import": "--from --task --vocab",
