@@ -1,6 +1,8 @@
 """Operations and hours of a training: counted on tiny nets, and by hand."""
 
 import importlib.util
+import re
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,13 @@ from tiny import MODEL
 from speecht5_cli.config import Tree, merged, parse_overrides, write_yaml
 from speecht5_cli.plugins import TASKS, installed, load_task
 
-TOOL = Path(__file__).parents[2] / "tools" / "hours.py"
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / "tools" / "hours.py"
+NAMED = [  # README of a recipe, and a command in it
+    pytest.param(page, command, id=command)
+    for page in sorted(ROOT.glob("egs/*/README.md"))
+    for command in re.findall(r"^python tools/hours\.py (.*)$", page.read_text(encoding="utf-8"), re.M)
+]
 TREE: Tree = {
     "model": MODEL,
     "data": {"batch_seconds": 40.0, "batch_tokens": 1000},
@@ -116,3 +124,18 @@ def test_the_command(hours: ModuleType, tmp_path: Path, capsys: pytest.CaptureFi
     write_yaml(tmp_path / "lm.yaml", {"lm": {"vocabular": "x"}})
     assert hours.main([str(tmp_path / "lm.yaml")]) == 4
     assert "vocabular" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "command"), NAMED)
+def test_the_hours_of_the_recipes(
+    hours: ModuleType, page: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their READMEs say what the tool says."""
+    monkeypatch.chdir(ROOT)
+    assert hours.main(shlex.split(command)) == 0
+    said = capsys.readouterr().out
+    updates, flop = re.search(r": ([\d,]+) updates", said), re.search(r"([\d.,]+) EFLOP", said)
+    assert updates and flop
+    alone, eight = re.findall(r"([\d.,]+) h on", said)
+    assert f"| {updates[1]} | {flop[1]} EFLOP | {alone} h | {eight} h |" in page.read_text(encoding="utf-8")
