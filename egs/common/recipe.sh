@@ -48,7 +48,7 @@ stage_number() {
 from_user() {
   case $1 in
     /* | '' | none | griffin-lim) echo "$1" ;;
-    *) if [ -e "$user_dir/$1" ] || [ ! -e "$1" ]; then echo "$user_dir/$1"; else echo "$1"; fi ;;
+    *) if [ "$user_dir" = "$PWD" ]; then echo "$1"; elif [ -e "$user_dir/$1" ] || [ ! -e "$1" ]; then echo "$user_dir/$1"; else echo "$1"; fi ;;
   esac
 }
 

@@ -2,9 +2,11 @@
 # fsdd: the Free Spoken Digit Dataset, real speech of six people: single digits, and strings of them.
 # --corpus DIR: its recordings (stage 0 clones them). --extra-speech DIR: read speech to pre-train on, too.
 # --task asr (default), st, tts, vc, se or sid. --lang de or fr: what st translates into.
-# --judge MODEL: the recogniser that reads what tts, vc and se speak. See README.md.
-options=(corpus extra_speech lang judge speaker_net vocoder) path_options=(corpus extra_speech judge speaker_net vocoder)
-task=asr corpus=downloads/free-spoken-digit-dataset/recordings extra_speech='' lang=de
+# --judge MODEL: the recogniser that reads what tts, vc and se speak. --sizes 'n_strings_train=300': another number of
+# strings and pairs (`speecht5 prepare fsdd` has the names). See README.md.
+options=(corpus extra_speech lang sizes judge speaker_net vocoder)
+path_options=(corpus extra_speech judge speaker_net vocoder)
+task=asr corpus=downloads/free-spoken-digit-dataset/recordings extra_speech='' lang=de sizes=''
 judge=exp/asr speaker_net='' vocoder=griffin-lim
 . "$(dirname "$0")/../common/recipe.sh"
 
@@ -12,7 +14,8 @@ takes asr st tts vc se sid
 first=$(named pretrain) # in a second iteration the first one gives the units
 if [ -n "$extra_speech" ]; then suffix=_extra$suffix first=${first}_extra; fi
 pretrains_to "$first$it"
-speaks_with exp/xvector
+xvector=$(named xvector)
+speaks_with "$xvector"
 finetuned=exp/$task$suffix$it units=units$it settings=() extra=() more_speech=() more_sets=()
 if [ "$init" = none ]; then settings=(model.size=tiny); fi
 if [ "$task" = st ]; then finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang"); fi
@@ -28,13 +31,16 @@ fi
 
 if stage 1 data; then
   needs "$corpus" 0
-  run speecht5 prepare fsdd "$corpus" data --nj "$nj" "${extra[@]}"
+  read -ra words <<<"$sizes"
+  run speecht5 prepare fsdd "$corpus" data --nj "$nj" "${extra[@]}" "${words[@]}"
 fi
 
 if stage 2 features; then
   needs data/pretrain 1
   run speecht5 vocab build data/text/train.txt data/vocab --kind char
-  if [ "$speaker_net" = exp/xvector ]; then run speecht5 speakers fit data/digits_train exp/xvector conf/xvector.yaml; fi
+  if [ "$speaker_net" = "$xvector" ]; then
+    run speecht5 speakers fit data/digits_train "$xvector" conf/xvector.yaml "${variant[@]}"
+  fi
   bring_speaker_net
   if pretrains; then
     run speecht5 speakers embed "$speaker_net" "${unlabelled[@]}"

@@ -1,28 +1,33 @@
 #!/usr/bin/env bash
 # mini: synthetic sentences in twenty voices, made on the spot; all tasks on a laptop.
 # --task asr (default), st, tts, vc, se, sid or lm. --lang de or fr: what st translates into.
-# --judge MODEL: the recogniser that reads what tts, vc and se speak. See README.md.
-options=(corpus lang judge speaker_net vocoder) path_options=(corpus judge speaker_net vocoder)
-task=asr corpus=corpus lang=de judge=exp/asr speaker_net='' vocoder=griffin-lim
+# --judge MODEL: the recogniser that reads what tts, vc and se speak. --sizes 'n_train=300 n_text=5000': another number
+# of sentences (`speecht5 prepare mini` has the names). See README.md.
+options=(corpus lang sizes judge speaker_net vocoder) path_options=(corpus judge speaker_net vocoder)
+task=asr corpus=corpus lang=de sizes='' judge=exp/asr speaker_net='' vocoder=griffin-lim
 . "$(dirname "$0")/../common/recipe.sh"
 
 takes asr st tts vc se sid lm
 first=$(named pretrain) # in a second iteration the first one gives the units
 pretrains_to "$first$it"
-speaks_with exp/xvector
+xvector=$(named xvector)
+speaks_with "$xvector"
 finetuned=exp/$task$suffix$it units=units$it settings=()
 if [ "$init" = none ]; then settings=(model.size=tiny); fi
 if [ "$task" = st ]; then finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang"); fi
 if [ "$task" = lm ]; then from_nothing; fi
 
 if stage 1 data; then
-  run speecht5 prepare mini "$corpus" data --nj "$nj"
+  read -ra words <<<"$sizes"
+  run speecht5 prepare mini "$corpus" data --nj "$nj" "${words[@]}"
 fi
 
 if stage 2 features; then
   needs data/pretrain 1
   run speecht5 vocab build data/text/train.txt data/vocab --kind char
-  if [ "$speaker_net" = exp/xvector ]; then run speecht5 speakers fit data/pretrain exp/xvector conf/xvector.yaml; fi
+  if [ "$speaker_net" = "$xvector" ]; then
+    run speecht5 speakers fit data/pretrain "$xvector" conf/xvector.yaml "${variant[@]}"
+  fi
   bring_speaker_net
   if pretrains; then
     run speecht5 speakers embed "$speaker_net" data/pretrain data/pretrain_dev

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # mustc: English talks translated into German (or --lang fr and any other language that is there), from the sound.
 # --task st. --corpus DIR: what holds en-de and so on, of release 1 (stage 0 says how to get it).
-# --init MODEL: by default the one of ../librispeech. See README.md.
-options=(corpus lang) path_options=(corpus)
-task=st corpus=downloads lang=de
+# --pieces N: symbols of the translation (8000). --init MODEL: by default the one of ../librispeech. See README.md.
+options=(corpus lang pieces) path_options=(corpus)
+task=st corpus=downloads lang=de pieces=8000
 . "$(dirname "$0")/../common/recipe.sh"
 
 takes st
@@ -23,7 +23,7 @@ fi
 
 if stage 2 features; then
   needs "$data/train" 1
-  run speecht5 vocab build "$data/train" "$vocabulary" --field "text.$lang" --kind unigram --size 8000
+  run speecht5 vocab build "$data/train" "$vocabulary" --field "text.$lang" --kind unigram --size "$pieces"
 fi
 
 if stage 4 pretrain; then

@@ -239,7 +239,7 @@ def test_the_vocoder_of_libritts() -> None:
     assert trained.endswith("conf/vocoder.yaml --variant conf/tiny.yaml --exp exp/vocoder_tiny")
     assert stages(lines) == ["data", "finetune"]
     lines = shown(EGS / "libritts" / "run.sh", "--vocoder", "exp/vocoder", "--stage", "6", cwd=EGS / "libritts")
-    assert f"--vocoder {EGS}/libritts/exp/vocoder" in commands(lines)[0]
+    assert "--vocoder exp/vocoder" in commands(lines)[0]
 
 
 def test_words_with_blanks_stay_words(mini: Path, tmp_path: Path) -> None:
@@ -321,10 +321,8 @@ def test_nobody_to_listen(wham: Path, fake: str) -> None:
     assert "speakers embed ../librispeech/exp/xvector exp/se/decode/test" in calls and "--task asr" not in calls
     (wham.parent / "judge").mkdir()
     run(wham, "--stage", "6", "--stop-stage", "6", "--judge", "judge", PATH=fake, cwd=wham.parent)
-    assert (
-        "--model " + str(wham.parent / "judge") + " --data data/test --out exp/se/decode/test/asr_noisy"
-        in (wham.parent / "calls").read_text()
-    )
+    calls = (wham.parent / "calls").read_text()
+    assert "--model judge --data data/test --out exp/se/decode/test/asr_noisy" in calls
 
 
 # --- stage 0 ---
