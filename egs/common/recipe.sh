@@ -9,7 +9,7 @@
 #     run speecht5 ...           show the command and run it
 #     has exp/asr "..."          false, saying why it matters, when something is missing
 #
-# Experiments of a task are called exp/TASK$suffix$it: suffix names the variant and the initial model, `it` the iteration.
+# Experiments of a task are called exp/TASK$suffix$it: suffix names variant and initial model, `it` the iteration.
 
 set -euo pipefail
 
@@ -19,7 +19,8 @@ script=$PWD/$(basename "${BASH_SOURCE[1]}")
 me=$(basename "$PWD")/$(basename "${BASH_SOURCE[1]}")
 
 stage_names=(download data features units pretrain finetune decode score)
-stage=0 stop_stage=7 nj=$(nproc 2>/dev/null || echo 2) ngpu=1 iter=1 config='' init='' vocab='' force=false dry_run=false
+stage=0 stop_stage=7 nj=$(nproc 2>/dev/null || echo 2) ngpu=1 iter=1 config='' init='' vocab=''
+force=false dry_run=false
 shared=(stage stop_stage task nj ngpu iter config init vocab force dry_run)
 flags=(force dry_run)
 paths=(config init vocab "${path_options[@]-}")
@@ -31,8 +32,8 @@ usage() {
   echo
   echo "options: --stage N --stop-stage N (0-7, or ${stage_names[*]})"
   echo "         --task T  --nj N  --ngpu N  --iter 1|2  --config FILE  --force  --dry-run"
-  echo "         --init MODEL  --vocab PATH (a model of ours, of fairseq or Hugging Face to start from; or none)"
-  printf '        '; printf ' --%s' "${options[@]//_/-}"; echo
+  echo "         --init MODEL (to start from: ours, fairseq's .pt, a Hugging Face folder, or none)  --vocab PATH (its)"
+  if [ ${#options[@]} -gt 0 ]; then printf '        '; printf ' --%s' "${options[@]//_/-}"; echo; fi
   exit 0
 }
 
@@ -48,7 +49,11 @@ stage_number() {
 from_user() {
   case $1 in
     /* | '' | none | griffin-lim) echo "$1" ;;
-    *) if [ "$user_dir" = "$PWD" ]; then echo "$1"; elif [ -e "$user_dir/$1" ] || [ ! -e "$1" ]; then echo "$user_dir/$1"; else echo "$1"; fi ;;
+    *)
+      if [ "$user_dir" = "$PWD" ]; then echo "$1"
+      elif [ -e "$user_dir/$1" ] || [ ! -e "$1" ]; then echo "$user_dir/$1"
+      else echo "$1"; fi
+      ;;
   esac
 }
 
@@ -142,10 +147,14 @@ by_hand() {
 
 # --- the model that fine-tuning starts from ---
 
-pretrains_to() { initial=$1 pretraining=true hint="stage 4 (pretrain) makes it"; use_init; }
+pretrains_to() {
+  initial=$1 pretraining=true wanted=$1/model hint="stage 4 (pretrain) makes it: $me --stage 4 --stop-stage 4"
+  use_init
+}
 starts_from() {
-  [ "$iter" = 1 ] || die "--iter $iter: this recipe does not pre-train; give the model of a second iteration with --init"
-  initial=$1 pretraining=false hint="${1%%/exp/*}/run.sh makes it, or give another one with --init"
+  [ "$iter" = 1 ] || die "--iter $iter: this recipe does not pre-train; --init takes the model of a second iteration"
+  initial=$1 pretraining=false wanted=$1/model
+  hint="${1%%/exp/*}/run.sh makes it, or give another one with --init"
   use_init
 }
 pretrains() { [ "$pretraining" = true ]; }
@@ -160,12 +169,14 @@ use_init() {
   [ "$iter" = 1 ] || die "--iter 2 pre-trains once more, and --init is there in place of pre-training; give one of them"
   local name
   name=$(basename "${init%/}")
-  pretraining=false initial=$init hint="give --init a model that is there"
+  pretraining=false initial=$init wanted=$init hint="give --init a model that is there"
   if [ "$init" = none ]; then suffix=${suffix}_scratch; return; fi
   if [ "${init%.pt}" != "$init" ]; then toolkit=fairseq name=${name%.pt}
   elif [ -f "$init/config.json" ]; then toolkit=hf; fi
   suffix=${suffix}_from_$name
-  if [ -n "$toolkit" ]; then imported=exp/init_$name initial=$imported hint="stage 4 (pretrain) makes it of $init"; fi
+  if [ -n "$toolkit" ]; then
+    imported=exp/init_$name initial=$imported wanted=$imported hint="stage 4 makes it of $init"
+  fi
 }
 
 bring_initial() {
@@ -178,7 +189,7 @@ bring_initial() {
 }
 
 needs_initial() {
-  [ "$dry_run" = true ] || [ "$initial" = none ] || [ -e "$initial" ] || die "$initial is missing; $hint" 3
+  [ "$dry_run" = true ] || [ "$initial" = none ] || [ -e "$wanted" ] || die "$wanted is missing; $hint" 3
 }
 
 # --- the voices that speak, and who listens ---
@@ -193,7 +204,8 @@ speaks_with() {
 
 bring_speaker_net() {
   if [ -n "$brain" ]; then run speecht5 speakers import "$brain" "$speaker_net"; fi
-  [ "$dry_run" = true ] || [ -e "$speaker_net" ] || die "$speaker_net is missing, the net of speaker vectors; $net_hint" 3
+  [ "$dry_run" = true ] || [ -e "$speaker_net" ] ||
+    die "$speaker_net is missing, the net of speaker vectors; $net_hint" 3
 }
 
 # hear FOLDER [DATADIR NAME]: what was spoken is read by the recogniser, and its voice measured: files for the next

@@ -18,9 +18,12 @@ xvector=$(named xvector)
 speaks_with "$xvector"
 finetuned=exp/$task$suffix$it units=units$it settings=() extra=() more_speech=() more_sets=()
 if [ "$init" = none ]; then settings=(model.size=tiny); fi
-if [ "$task" = st ]; then finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang"); fi
+if [ "$task" = st ]; then
+  finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
+fi
 if [ -n "$extra_speech" ]; then
-  extra=("extra_speech=$extra_speech") more_speech=(data/pretrain_extra) more_sets=(data.train='[data/pretrain, data/pretrain_extra]')
+  extra=("extra_speech=$extra_speech") more_speech=(data/pretrain_extra)
+  more_sets=(data.train='[data/pretrain, data/pretrain_extra]')
 fi
 unlabelled=(data/pretrain data/pretrain_dev "${more_speech[@]}")
 
@@ -60,7 +63,7 @@ if pretrains && stage 3 units; then
   needs dump/mfcc/pretrain 2
   features=dump/mfcc kmeans=exp/units
   if [ "$iter" = 2 ]; then
-    needs "$first" 4
+    needs "$first/model" 4
     features=dump/layer3 kmeans=exp/units_it2
     for set in "${unlabelled[@]}"; do
       run speecht5 features "$set" "$features/$(basename "$set")" --kind layer --model "$first" --layer 3

@@ -25,7 +25,9 @@ fi
 if stage 1 data; then
   needs "$corpus" 0
   texts=()
-  if has "$librispeech" "no texts, and no words are scored; --librispeech names it"; then texts=("librispeech=$librispeech"); fi
+  if has "$librispeech" "no texts, and no words are scored; --librispeech names it"; then
+    texts=("librispeech=$librispeech")
+  fi
   run speecht5 prepare libri2mix "$corpus" data "${texts[@]}" --nj "$nj"
 fi
 

@@ -21,7 +21,9 @@ if [ -z "$lm" ]; then lm=exp/lm$suffix; [ -e "$lm" ] || lm=$(named lm); fi
 # What the units are clusters of: MFCCs; with --hubert or in the second iteration, the sixth layer of an encoder.
 features=dump/mfcc clusters=100 kind=(--kind mfcc --nj "$nj")
 if [ -n "$hubert" ]; then features=dump/hubert clusters=500 kind=(--kind layer --model exp/hubert --layer 6); fi
-if [ "$iter" = 2 ]; then features=dump/layer6${first#exp/pretrain} clusters=500 kind=(--kind layer --model "$first" --layer 6); fi
+if [ "$iter" = 2 ]; then
+  features=dump/layer6${first#exp/pretrain} clusters=500 kind=(--kind layer --model "$first" --layer 6)
+fi
 
 if stage 0 download; then
   openslr=https://www.openslr.org/resources
@@ -58,7 +60,7 @@ if stage 2 features; then
     run speecht5 speakers fit data/train_clean_100 data/train_clean_360 "$xvector" conf/xvector.yaml "${variant[@]}"
     run speecht5 speakers embed "$xvector" "${speech[@]/#/data/}"
     if [ -n "$hubert" ]; then run speecht5 checkpoint import "$hubert" exp/hubert --from hf; fi
-    if [ "$iter" = 2 ]; then needs "$first" 4; fi
+    if [ "$iter" = 2 ]; then needs "$first/model" 4; fi
     for set in "${speech[@]}"; do run speecht5 features "data/$set" "$features/$set" "${kind[@]}"; done
   fi
 fi
@@ -66,7 +68,8 @@ fi
 if pretrains && stage 3 units; then
   needs data/train_clean_100 1
   needs "$features/dev_other" 2
-  run speecht5 units fit "$features"/train_{clean_100,clean_360,other_500} "exp/$units" --clusters $clusters --percent 10
+  run speecht5 units fit "$features"/train_{clean_100,clean_360,other_500} "exp/$units" \
+    --clusters $clusters --percent 10
   run speecht5 units report "exp/$units" "$features/dev_clean"
   for set in "${speech[@]}"; do run speecht5 units label "exp/$units" "$features/$set" "data/$set" --name "$units"; done
 fi

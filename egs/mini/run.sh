@@ -14,7 +14,9 @@ xvector=$(named xvector)
 speaks_with "$xvector"
 finetuned=exp/$task$suffix$it units=units$it settings=()
 if [ "$init" = none ]; then settings=(model.size=tiny); fi
-if [ "$task" = st ]; then finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang"); fi
+if [ "$task" = st ]; then
+  finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
+fi
 if [ "$task" = lm ]; then from_nothing; fi
 
 if stage 1 data; then
@@ -50,7 +52,7 @@ if pretrains && stage 3 units; then
     run speecht5 units label exp/units dump/mfcc/pretrain data/pretrain
     run speecht5 units label exp/units dump/mfcc/pretrain_dev data/pretrain_dev
   else
-    needs "$first" 4
+    needs "$first/model" 4
     run speecht5 features data/pretrain dump/layer3/pretrain --kind layer --model "$first" --layer 3
     run speecht5 features data/pretrain_dev dump/layer3/pretrain_dev --kind layer --model "$first" --layer 3
     run speecht5 units fit dump/layer3/pretrain exp/units_it2 --clusters 100 --restarts 1

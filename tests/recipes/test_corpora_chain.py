@@ -50,15 +50,12 @@ def egs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(script: Path, *words: str) -> str:
     """Stages 1 to 7; what they printed."""
+    return ran(script.parent, str(script), "--stage", "1", *words)
+
+
+def ran(folder: Path, *command: str) -> str:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [str(script), "--stage", "1", *words],
-        cwd=script.parent,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
@@ -136,6 +133,28 @@ def test_the_vocoder_of_libritts(librispeech: Path, egs: Path) -> None:
     vocoder = ("--vocoder", "../libritts/exp/vocoder_tiny")
     said = run(egs / "cmu_arctic" / "run.sh", *TINY, *START, *HEARD, *vocoder)
     assert said.count("libritts/exp/vocoder_tiny") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "toolkit", "model", "written", "sets"),
+    [
+        ("voxceleb1", "sid", "fairseq", "pretrain_tiny", "checkpoint.pt", ("test",)),
+        ("mustc", "st_de", "hf", "asr_tiny", "", ("tst_COMMON",)),
+    ],
+)
+def test_models_of_other_toolkits(
+    librispeech: Path, egs: Path, name: str, task: str, toolkit: str, model: str, written: str, sets: tuple[str, ...]
+) -> None:
+    """A model that fairseq or Hugging Face would read is where fine-tuning starts."""
+    folder = egs / name
+    if not (folder / "downloads").exists():
+        MAKERS[name](folder / "downloads")
+    ran(librispeech, "speecht5", "checkpoint", "export", f"exp/{model}", f"{toolkit}_files", "--to", toolkit)
+    init = librispeech / f"{toolkit}_files" / written
+    vocab = ("--vocab", f"{LIBRISPEECH}/exp/pretrain_tiny/model/assets")
+    said = run(folder / "run.sh", *TINY, "--init", str(init), *vocab, *CHAINS[name][1])
+    assert f"speecht5 checkpoint import {init} exp/init_{init.stem} --from {toolkit} --vocab " in said
+    results(folder, f"exp/{task}_tiny_from_{init.stem}", sets)
 
 
 @pytest.mark.parametrize("name", CHAINS)

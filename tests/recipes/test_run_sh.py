@@ -178,8 +178,10 @@ def test_a_missing_stage_is_named(mini: Path, fake: str) -> None:
         assert done.returncode == 3
         assert missing in done.stderr
         assert re.search(r"mini/run\.sh --stage \d --stop-stage \d$", done.stderr.strip())
+    (mini.parent / "exp" / "pretrain").mkdir(parents=True)  # begun, but not finished
     done = run(mini, "--stage", "5", PATH=fake)
-    assert (done.returncode, done.stderr) == (3, "mini/run.sh: exp/pretrain is missing; stage 4 (pretrain) makes it\n")
+    hint = "stage 4 (pretrain) makes it: mini/run.sh --stage 4 --stop-stage 4"
+    assert (done.returncode, done.stderr) == (3, f"mini/run.sh: exp/pretrain/model is missing; {hint}\n")
     assert not (mini.parent / "calls").exists()
 
 
@@ -288,7 +290,10 @@ def test_init_that_is_not_there(mini: Path, wham: Path, fake: str) -> None:
         (wham.parent / "data" / "train").mkdir(parents=True, exist_ok=True)
         (wham.parent / "data" / "train" / "xvector.scp").touch()
         done = run(wham, "--stage", stage, PATH=fake)
-        assert (done.returncode, done.stderr) == (3, f"wham/run.sh: ../librispeech/exp/pretrain is missing; {hint}\n")
+        assert (done.returncode, done.stderr) == (
+            3,
+            f"wham/run.sh: ../librispeech/exp/pretrain/model is missing; {hint}\n",
+        )
         done = run(mini, "--stage", stage, "--init", "/nowhere/exp", PATH=fake)
         assert (done.returncode, done.stderr) == (
             3,
