@@ -160,7 +160,7 @@ starts_from() {
 pretrains() { [ "$pretraining" = true ]; }
 
 # For a task whose model starts from nothing, and decodes nothing by itself.
-from_nothing() { initial=none pretraining=false stop_stage=$((stop_stage < 5 ? stop_stage : 5)); }
+from_nothing() { initial=none pretraining=false it='' stop_stage=$((stop_stage < 5 ? stop_stage : 5)); }
 
 # --init MODEL takes the place of `initial`. A model of another toolkit becomes one of ours in stage 4.
 use_init() {

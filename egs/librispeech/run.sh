@@ -10,7 +10,10 @@ task=asr corpus=downloads/LibriSpeech lm_text=downloads/librispeech-lm-norm.txt.
 
 takes asr lm
 first=$(named pretrain) # in a second iteration the first one gives the units
-if [ -n "$hubert" ]; then it=_hubert; fi
+if [ -n "$hubert" ]; then
+  [ "$iter" = 1 ] || die "--hubert and --iter 2 both say where units come from; give one of them"
+  it=_hubert
+fi
 pretrains_to "$first$it"
 vocabulary=data/vocab # a model that is brought along has its own
 if [ -n "$init" ] && [ "$init" != none ]; then vocabulary=$initial; fi

@@ -12,12 +12,12 @@ first=$(named pretrain) # in a second iteration the first one gives the units
 pretrains_to "$first$it"
 xvector=$(named xvector)
 speaks_with "$xvector"
+if [ "$task" = lm ]; then from_nothing; fi
 finetuned=exp/$task$suffix$it units=units$it settings=()
 if [ "$init" = none ]; then settings=(model.size=tiny); fi
 if [ "$task" = st ]; then
   finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
 fi
-if [ "$task" = lm ]; then from_nothing; fi
 
 if stage 1 data; then
   read -ra words <<<"$sizes"

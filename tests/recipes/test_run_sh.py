@@ -278,6 +278,16 @@ def test_init_replaces_pretraining(mini: Path, tmp_path: Path) -> None:
     assert "--exp exp/asr_from_hf --init exp/init_hf" in second
 
 
+def test_units_of_a_hubert_have_names_of_their_own() -> None:
+    script = EGS / "librispeech" / "run.sh"
+    found = "\n".join(commands(shown(script, "--hubert", "hubert-base-ls960", "--stage", "2")))
+    assert "checkpoint import" in found and " exp/hubert --from hf" in found
+    assert "--kind layer --model exp/hubert --layer 6" in found and "--kind mfcc" not in found
+    assert "--exp exp/pretrain_hubert --ngpu 1 pretrain.units=units_hubert" in found
+    assert "--exp exp/asr_hubert --init exp/pretrain_hubert" in found
+    assert "give one of them" in run(script, "--hubert", "hubert-base-ls960", "--iter", "2").stderr
+
+
 def test_from_nothing(mini: Path, wham: Path) -> None:
     for script, task in ((mini, "asr"), (wham, "se")):
         first, *_ = commands(shown(script, "--task", task, "--init", "none", "--stage", "4"))
