@@ -16,6 +16,7 @@ from speecht5_cli.data.examples import in_pieces, long_enough, speech_in, text_o
 from speecht5_cli.data.hypotheses import read_values
 from speecht5_cli.data.rows import Row
 from speecht5_cli.data.silence import split_at_silence
+from speecht5_cli.data.untouched import read_untouched
 from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_files
 from speecht5_cli.decode.options import TextSearch
 from speecht5_cli.models.config import ModelConfig, Parts
@@ -112,8 +113,10 @@ class St:
 
     def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
         data = DataDir(ref_dir)
-        references = data.table(_table(cfg))
-        hypotheses = read_values(hyp_dir, "text", references)
+        said = data.table(_table(cfg))
+        hypotheses = read_values(hyp_dir, "text", said)
+        references = read_untouched(ref_dir, _table(cfg)) or said  # with the lines whose sound is of no use
+        hypotheses = {name: hypotheses.get(name, "") for name in references}
         return translation_scores(references, hypotheses, source=data.table("text") if data.has("text") else None)
 
 

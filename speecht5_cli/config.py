@@ -40,6 +40,12 @@ def read_yaml(path: Path) -> Tree:
     return tree
 
 
+def read_settings(path: Path | None, block: str, variant: Path | None) -> Tree:
+    """The mapping of a file (none: empty), and over it that block of a variant's file."""
+    tree = read_yaml(path) if path else {}
+    return merged(tree, read_yaml(variant).get(block) or {}) if variant else tree
+
+
 def write_yaml(path: Path, tree: Tree) -> None:
     """Write a tree as YAML, its keys in the order they have."""
     with atomic_write(path) as out:

@@ -1,17 +1,29 @@
 #!/usr/bin/env bash
 # fsdd: the Free Spoken Digit Dataset, real speech of six people: single digits, and strings of them.
 # --corpus DIR: its recordings (stage 0 clones them). --extra-speech DIR: read speech to pre-train on, too.
-# --task asr (default), st, tts, vc, se or sid. --lang de or fr: what st translates into. See README.md.
-options=(corpus extra_speech lang) path_options=(corpus extra_speech)
-corpus=downloads/free-spoken-digit-dataset/recordings extra_speech='' lang=de
+# --task asr (default), st, tts, vc, se or sid. --lang de or fr: what st translates into.
+# --judge MODEL: the recogniser that reads what tts, vc and se speak. --sizes 'n_strings_train=300': another number of
+# strings and pairs (`speecht5 prepare fsdd` has the names). See README.md.
+options=(corpus extra_speech lang sizes judge speaker_net vocoder)
+path_options=(corpus extra_speech judge speaker_net vocoder)
+task=asr corpus=downloads/free-spoken-digit-dataset/recordings extra_speech='' lang=de sizes=''
+judge=exp/asr speaker_net='' vocoder=griffin-lim
 . "$(dirname "$0")/../common/recipe.sh"
 
-if [ -n "$extra_speech" ]; then suffix=_extra$suffix; fi
-pretrain=exp/pretrain$suffix finetuned=exp/$task$suffix units=units settings=() extra=() more_speech=() more_sets=()
-if [ "$task" = st ]; then finetuned=exp/st_$lang$suffix settings=("st.language=$lang" "st.vocabulary=data/vocab_$lang"); fi
-if [ "$iter" = 2 ]; then units=units_it2; fi
+takes asr st tts vc se sid
+first=$(named pretrain) # in a second iteration the first one gives the units
+if [ -n "$extra_speech" ]; then suffix=_extra$suffix first=${first}_extra; fi
+pretrains_to "$first$it"
+xvector=$(named xvector)
+speaks_with "$xvector"
+finetuned=exp/$task$suffix$it units=units$it settings=() extra=() more_speech=() more_sets=()
+if [ "$init" = none ]; then settings=(model.size=tiny); fi
+if [ "$task" = st ]; then
+  finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
+fi
 if [ -n "$extra_speech" ]; then
-  extra=("extra_speech=$extra_speech") more_speech=(data/pretrain_extra) more_sets=(data.train='[data/pretrain, data/pretrain_extra]')
+  extra=("extra_speech=$extra_speech") more_speech=(data/pretrain_extra)
+  more_sets=(data.train='[data/pretrain, data/pretrain_extra]')
 fi
 unlabelled=(data/pretrain data/pretrain_dev "${more_speech[@]}")
 
@@ -22,79 +34,74 @@ fi
 
 if stage 1 data; then
   needs "$corpus" 0
-  run speecht5 prepare fsdd "$corpus" data --nj "$nj" "${extra[@]}"
+  read -ra words <<<"$sizes"
+  run speecht5 prepare fsdd "$corpus" data --nj "$nj" "${extra[@]}" "${words[@]}"
 fi
 
 if stage 2 features; then
   needs data/pretrain 1
   run speecht5 vocab build data/text/train.txt data/vocab --kind char
-  run speecht5 speakers fit data/digits_train exp/xvector conf/xvector.yaml
-  run speecht5 speakers embed exp/xvector "${unlabelled[@]}"
-  for set in "${unlabelled[@]}"; do
-    run speecht5 features "$set" "dump/mfcc/$(basename "$set")" --kind mfcc --nj "$nj"
-  done
+  if [ "$speaker_net" = "$xvector" ]; then
+    run speecht5 speakers fit data/digits_train "$xvector" conf/xvector.yaml "${variant[@]}"
+  fi
+  bring_speaker_net
+  if pretrains; then
+    run speecht5 speakers embed "$speaker_net" "${unlabelled[@]}"
+    for set in "${unlabelled[@]}"; do
+      run speecht5 features "$set" "dump/mfcc/$(basename "$set")" --kind mfcc --nj "$nj"
+    done
+  fi
   case $task in
     st) run speecht5 vocab build data/train "data/vocab_$lang" --field "text.$lang" --kind char ;;
-    tts) run speecht5 speakers embed exp/xvector data/digits_train data/digits_dev data/digits_test ;;
-    vc) run speecht5 speakers embed exp/xvector data/vc_train data/vc_dev data/vc_test --of target ;;
-    se) run speecht5 speakers embed exp/xvector data/se_train data/se_dev data/se_test --of source ;;
+    tts) run speecht5 speakers embed "$speaker_net" data/digits_train data/digits_dev data/digits_test ;;
+    vc) run speecht5 speakers embed "$speaker_net" data/vc_train data/vc_dev data/vc_test --of target ;;
+    se) run speecht5 speakers embed "$speaker_net" data/se_train data/se_dev data/se_test --of source ;;
   esac
 fi
 
-if stage 3 units; then
+if pretrains && stage 3 units; then
   needs dump/mfcc/pretrain 2
-  if [ "$iter" = 1 ]; then
-    features=dump/mfcc named=exp/units
-  else
-    features=dump/layer3 named=exp/units_it2
+  features=dump/mfcc kmeans=exp/units
+  if [ "$iter" = 2 ]; then
+    needs "$first/model" 4
+    features=dump/layer3 kmeans=exp/units_it2
     for set in "${unlabelled[@]}"; do
-      run speecht5 features "$set" "dump/layer3/$(basename "$set")" --kind layer --model exp/pretrain --layer 3
+      run speecht5 features "$set" "$features/$(basename "$set")" --kind layer --model "$first" --layer 3
     done
   fi
-  run speecht5 units fit "$features/pretrain" "${more_speech[@]/#data/$features}" "$named" --clusters 50 --restarts 1
-  run speecht5 units report "$named" "$features/pretrain_dev"
+  run speecht5 units fit "$features/pretrain" "${more_speech[@]/#data/$features}" "$kmeans" --clusters 50 --restarts 1
+  run speecht5 units report "$kmeans" "$features/pretrain_dev"
   for set in "${unlabelled[@]}"; do
-    run speecht5 units label "$named" "$features/$(basename "$set")" "$set" --name "$units"
+    run speecht5 units label "$kmeans" "$features/$(basename "$set")" "$set" --name "$units"
   done
 fi
 
 if stage 4 pretrain; then
-  needs "data/pretrain/$units" 3
-  run speecht5 pretrain conf/pretrain.yaml "${variant[@]}" --exp "$pretrain" --ngpu "$ngpu" \
-    "pretrain.units=$units" "${more_sets[@]}"
+  if pretrains; then
+    needs "data/pretrain/$units" 3
+    run speecht5 pretrain conf/pretrain.yaml "${variant[@]}" --exp "$initial" --ngpu "$ngpu" \
+      "pretrain.units=$units" "${more_sets[@]}"
+  else
+    bring_initial
+  fi
 fi
 
 if stage 5 finetune; then
-  needs "$pretrain/model" 4
-  run speecht5 finetune --task "$task" "conf/$task.yaml" "${variant[@]}" --exp "$finetuned" --init "$pretrain" \
+  needs_initial
+  run speecht5 finetune --task "$task" "conf/$task.yaml" "${variant[@]}" --exp "$finetuned" --init "$initial" \
     --ngpu "$ngpu" "${settings[@]}"
 fi
 
 if stage 6 decode; then
   needs "$finetuned/model" 5
-  run speecht5 decode --task "$task" --model "$finetuned"
-fi
-
-# What is spoken is read by the recogniser of this recipe, and its voice is measured: files for the next stage.
-if stage 6 decode && has exp/asr/model "no words are scored: ./run.sh --task asr trains the recogniser that reads them"; then
-  heard=$finetuned/decode
+  run speecht5 decode --task "$task" --model "$finetuned" --vocoder "$vocoder"
   case $task in
     tts)
-      run speecht5 speakers embed exp/xvector "$heard/digits_test"
-      run speecht5 vocoder apply griffin-lim data/digits_test dump/copied/digits_test
-      run speecht5 decode --task asr --model exp/asr --data "$heard/digits_test" --out "$heard/digits_test/asr"
-      run speecht5 decode --task asr --model exp/asr --data dump/copied/digits_test --out "$heard/digits_test/asr_copied"
+      run speecht5 vocoder apply "$vocoder" data/digits_test dump/copied/digits_test
+      hear "$finetuned/decode/digits_test" dump/copied/digits_test copied
       ;;
-    vc)
-      run speecht5 speakers embed exp/xvector "$heard/vc_test"
-      run speecht5 decode --task asr --model exp/asr --data "$heard/vc_test" --out "$heard/vc_test/asr"
-      run speecht5 decode --task asr --model exp/asr --data data/vc_test --out "$heard/vc_test/asr_source"
-      ;;
-    se)
-      run speecht5 speakers embed exp/xvector "$heard/se_test"
-      run speecht5 decode --task asr --model exp/asr --data "$heard/se_test" --out "$heard/se_test/asr"
-      run speecht5 decode --task asr --model exp/asr --data data/se_test --out "$heard/se_test/asr_noisy"
-      ;;
+    vc) hear "$finetuned/decode/vc_test" data/vc_test source ;;
+    se) hear "$finetuned/decode/se_test" data/se_test noisy ;;
   esac
 fi
 

@@ -1,34 +1,50 @@
 #!/usr/bin/env bash
 # mini: synthetic sentences in twenty voices, made on the spot; all tasks on a laptop.
-# --task asr (default), st, tts, vc, se, sid or lm. --lang de or fr: what st translates into. See README.md.
-options=(corpus lang) path_options=(corpus)
-corpus=corpus lang=de
+# --task asr (default), st, tts, vc, se, sid or lm. --lang de or fr: what st translates into.
+# --judge MODEL: the recogniser that reads what tts, vc and se speak. --sizes 'n_train=300 n_text=5000': another number
+# of sentences (`speecht5 prepare mini` has the names). See README.md.
+options=(corpus lang sizes judge speaker_net vocoder) path_options=(corpus judge speaker_net vocoder)
+task=asr corpus=corpus lang=de sizes='' judge=exp/asr speaker_net='' vocoder=griffin-lim
 . "$(dirname "$0")/../common/recipe.sh"
 
-pretrain=exp/pretrain$suffix finetuned=exp/$task$suffix units=units judge=exp/asr settings=()
-if [ "$task" = st ]; then finetuned=exp/st_$lang$suffix settings=("st.language=$lang" "st.vocabulary=data/vocab_$lang"); fi
-if [ "$iter" = 2 ]; then units=units_it2; fi
+takes asr st tts vc se sid lm
+first=$(named pretrain) # in a second iteration the first one gives the units
+pretrains_to "$first$it"
+xvector=$(named xvector)
+speaks_with "$xvector"
+if [ "$task" = lm ]; then from_nothing; fi
+finetuned=exp/$task$suffix$it units=units$it settings=()
+if [ "$init" = none ]; then settings=(model.size=tiny); fi
+if [ "$task" = st ]; then
+  finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
+fi
 
 if stage 1 data; then
-  run speecht5 prepare mini "$corpus" data --nj "$nj"
+  read -ra words <<<"$sizes"
+  run speecht5 prepare mini "$corpus" data --nj "$nj" "${words[@]}"
 fi
 
 if stage 2 features; then
   needs data/pretrain 1
   run speecht5 vocab build data/text/train.txt data/vocab --kind char
-  run speecht5 speakers fit data/pretrain exp/xvector conf/xvector.yaml
-  run speecht5 speakers embed exp/xvector data/pretrain data/pretrain_dev
-  run speecht5 features data/pretrain dump/mfcc/pretrain --kind mfcc --nj "$nj"
-  run speecht5 features data/pretrain_dev dump/mfcc/pretrain_dev --kind mfcc --nj "$nj"
+  if [ "$speaker_net" = "$xvector" ]; then
+    run speecht5 speakers fit data/pretrain "$xvector" conf/xvector.yaml "${variant[@]}"
+  fi
+  bring_speaker_net
+  if pretrains; then
+    run speecht5 speakers embed "$speaker_net" data/pretrain data/pretrain_dev
+    run speecht5 features data/pretrain dump/mfcc/pretrain --kind mfcc --nj "$nj"
+    run speecht5 features data/pretrain_dev dump/mfcc/pretrain_dev --kind mfcc --nj "$nj"
+  fi
   case $task in
     st) run speecht5 vocab build data/train "data/vocab_$lang" --field "text.$lang" --kind char ;;
-    tts) run speecht5 speakers embed exp/xvector data/train data/dev data/test_seen ;;
-    vc) run speecht5 speakers embed exp/xvector data/vc_train data/vc_dev data/vc_test --of target ;;
-    se) run speecht5 speakers embed exp/xvector data/se_train data/se_dev data/se_test --of source ;;
+    tts) run speecht5 speakers embed "$speaker_net" data/train data/dev data/test_seen ;;
+    vc) run speecht5 speakers embed "$speaker_net" data/vc_train data/vc_dev data/vc_test --of target ;;
+    se) run speecht5 speakers embed "$speaker_net" data/se_train data/se_dev data/se_test --of source ;;
   esac
 fi
 
-if stage 3 units; then
+if pretrains && stage 3 units; then
   needs dump/mfcc/pretrain 2
   if [ "$iter" = 1 ]; then
     run speecht5 units fit dump/mfcc/pretrain exp/units --clusters 50 --restarts 1
@@ -36,8 +52,9 @@ if stage 3 units; then
     run speecht5 units label exp/units dump/mfcc/pretrain data/pretrain
     run speecht5 units label exp/units dump/mfcc/pretrain_dev data/pretrain_dev
   else
-    run speecht5 features data/pretrain dump/layer3/pretrain --kind layer --model exp/pretrain --layer 3
-    run speecht5 features data/pretrain_dev dump/layer3/pretrain_dev --kind layer --model exp/pretrain --layer 3
+    needs "$first/model" 4
+    run speecht5 features data/pretrain dump/layer3/pretrain --kind layer --model "$first" --layer 3
+    run speecht5 features data/pretrain_dev dump/layer3/pretrain_dev --kind layer --model "$first" --layer 3
     run speecht5 units fit dump/layer3/pretrain exp/units_it2 --clusters 100 --restarts 1
     run speecht5 units report exp/units_it2 dump/layer3/pretrain_dev
     run speecht5 units label exp/units_it2 dump/layer3/pretrain data/pretrain --name units_it2
@@ -46,42 +63,30 @@ if stage 3 units; then
 fi
 
 if stage 4 pretrain; then
-  needs "data/pretrain/$units" 3
-  run speecht5 pretrain conf/pretrain.yaml "${variant[@]}" --exp "$pretrain" --ngpu "$ngpu" "pretrain.units=$units"
+  if pretrains; then
+    needs "data/pretrain/$units" 3
+    run speecht5 pretrain conf/pretrain.yaml "${variant[@]}" --exp "$initial" --ngpu "$ngpu" "pretrain.units=$units"
+  else
+    bring_initial
+  fi
 fi
 
 if stage 5 finetune; then
-  needs "$pretrain/model" 4
-  if [ "$task" = lm ]; then pretrain=none; fi
-  run speecht5 finetune --task "$task" "conf/$task.yaml" "${variant[@]}" --exp "$finetuned" --init "$pretrain" \
+  needs_initial
+  run speecht5 finetune --task "$task" "conf/$task.yaml" "${variant[@]}" --exp "$finetuned" --init "$initial" \
     --ngpu "$ngpu" "${settings[@]}"
 fi
 
 if stage 6 decode; then
   needs "$finetuned/model" 5
-  run speecht5 decode --task "$task" --model "$finetuned"
-fi
-
-# What is spoken is read by the recogniser of this recipe, and its voice is measured: files for the next stage.
-if stage 6 decode && has exp/asr/model "no words are scored: ./run.sh --task asr trains the recogniser that reads them"; then
-  heard=$finetuned/decode
+  run speecht5 decode --task "$task" --model "$finetuned" --vocoder "$vocoder"
   case $task in
     tts)
-      run speecht5 speakers embed exp/xvector "$heard/test_seen"
-      run speecht5 vocoder apply griffin-lim data/test_seen dump/copied/test_seen
-      run speecht5 decode --task asr --model exp/asr --data "$heard/test_seen" --out "$heard/test_seen/asr"
-      run speecht5 decode --task asr --model exp/asr --data dump/copied/test_seen --out "$heard/test_seen/asr_copied"
+      run speecht5 vocoder apply "$vocoder" data/test_seen dump/copied/test_seen
+      hear "$finetuned/decode/test_seen" dump/copied/test_seen copied
       ;;
-    vc)
-      run speecht5 speakers embed exp/xvector "$heard/vc_test"
-      run speecht5 decode --task asr --model exp/asr --data "$heard/vc_test" --out "$heard/vc_test/asr"
-      run speecht5 decode --task asr --model exp/asr --data data/vc_test --out "$heard/vc_test/asr_source"
-      ;;
-    se)
-      run speecht5 speakers embed exp/xvector "$heard/se_test"
-      run speecht5 decode --task asr --model exp/asr --data "$heard/se_test" --out "$heard/se_test/asr"
-      run speecht5 decode --task asr --model exp/asr --data data/se_test --out "$heard/se_test/asr_noisy"
-      ;;
+    vc) hear "$finetuned/decode/vc_test" data/vc_test source ;;
+    se) hear "$finetuned/decode/se_test" data/se_test noisy ;;
   esac
 fi
 

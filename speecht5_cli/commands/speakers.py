@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from speecht5_cli.config import from_tree, merged, parse_overrides, read_yaml, to_tree, write_yaml
+from speecht5_cli.config import from_tree, merged, parse_overrides, read_settings, to_tree, write_yaml
 from speecht5_cli.data.datadir import DataDir, opened
 from speecht5_cli.data.speaker_crops import recordings_of
 from speecht5_cli.data.speaker_vectors import BY_SPEAKER, BY_UTTERANCE, DIM, Side, read_vectors, speakers_of
@@ -42,6 +42,7 @@ def add_to(app: typer.Typer) -> None:
 
 def fit(
     words: list[str] = typer.Argument(metavar="DIR... OUT [CONFIG.yaml] [key=value]..."),
+    variant: Path = typer.Option(None, "--variant", metavar="FILE", help="Its block `xvector` wins over CONFIG."),
     allow_pipes: bool = PIPES,
 ) -> None:
     """The net goes to the folder OUT. A share of every speaker's utterances is held out, to measure."""
@@ -52,7 +53,7 @@ def fit(
     if len(paths) < 2 or len(files) > 1:
         raise UsageError("expected one or more data dirs, the folder to write, and at most one .yaml file")
     *sources, out = map(Path, paths)
-    tree = read_yaml(Path(files[0])) if files else {}
+    tree = read_settings(Path(files[0]) if files else None, "xvector", variant)
     config = from_tree(XVectorConfig, merged(tree, overrides), files[0] if files else "config")
     dirs = [opened(source) for source in sources]
     inputs = [data.path / name for data in dirs for name in ("wav.scp", "segments", "utt2spk")]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from speecht5_cli.config import Tree, merged, parse_overrides, read_yaml
+from speecht5_cli.config import Tree, merged, parse_overrides, read_settings
 from speecht5_cli.errors import UsageError
 from speecht5_cli.plugins import TaskPlugin, load_task
 from speecht5_cli.recipe import find_recipe
@@ -72,8 +72,7 @@ def _train(
     overfit: int = 0,
 ) -> None:
     plugin = load_task(task)
-    tree = merged(read_yaml(config), read_yaml(variant).get(task) or {}) if variant else read_yaml(config)
-    tree = with_sets(merged(tree, parse_overrides(overrides or [])), task)
+    tree = with_sets(merged(read_settings(config, task, variant), parse_overrides(overrides or [])), task)
     start = None if init == "none" else Path(init)
     cfg = configured(plugin, tree, start, str(config))  # refuses a wrong configuration before torch is loaded
     if overfit:

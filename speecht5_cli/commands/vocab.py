@@ -25,6 +25,7 @@ class KindOption(str, Enum):
 
 
 TEXTS = typer.Argument(help="Data dirs, their text files, or files with one text a line.")
+OLD = typer.Argument(help="A vocab.txt, the folder that holds it, or a model.")
 FIELD = typer.Option("text", help="The table to read in data dirs, such as text.de.")
 
 
@@ -69,7 +70,7 @@ def build_command(
 
 
 def check_command(
-    vocabulary: Path = typer.Argument(help="A vocab.txt, or the folder that holds it."),
+    vocabulary: Path = OLD,
     texts: list[Path] = TEXTS,
     field: str = FIELD,
 ) -> None:
@@ -86,7 +87,7 @@ def check_command(
 
 
 def extend_command(
-    vocabulary: Path = typer.Argument(help="A vocab.txt, or the folder that holds it."),
+    vocabulary: Path = OLD,
     out: Path = typer.Argument(help="Folder for the new vocab.txt (and spm.model)."),
     texts: list[Path] = TEXTS,
     field: str = FIELD,

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from speecht5_cli.commands.speakers import Of
-from speecht5_cli.config import from_tree, merged, parse_overrides, read_yaml
+from speecht5_cli.config import from_tree, merged, parse_overrides, read_settings
 from speecht5_cli.errors import UsageError
 from speecht5_cli.provenance import made
 from speecht5_cli.workers import sensible_nj
@@ -26,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
 def train(
     words: list[str] = typer.Argument(metavar="DATA... [CONFIG.yaml] [key=value]..."),
     exp: Path = typer.Option(..., "--exp", metavar="DIR", help="Experiment folder; the same command resumes it."),
+    variant: Path = typer.Option(None, "--variant", metavar="FILE", help="Its block `vocoder` wins over CONFIG."),
     init: Path = typer.Option(None, "--init", metavar="VOCODER", help="Vocoder to start from."),
     mels: Path = typer.Option(
         None, "--mels", metavar="DIR", help="Folder of log-mels that a model predicted for the same utterances."
@@ -42,7 +43,7 @@ def train(
     from speecht5_cli.train.vocoder import VocoderConfig
     from speecht5_cli.train.vocoder_run import VocoderSources, run_vocoder
 
-    tree = read_yaml(Path(files[0])) if files else {}
+    tree = read_settings(Path(files[0]) if files else None, "vocoder", variant)
     config = from_tree(VocoderConfig, merged(tree, parse_overrides(overrides)), files[0] if files else "config")
     sources = VocoderSources(data=tuple(map(Path, data)), side=of.value, mels=mels, init=init, allow_pipes=allow_pipes)
     print(run_vocoder(config, sources, exp))

@@ -31,6 +31,7 @@ def prepare(
     check_audio: bool = True,
     nj: int = 1,
     speakers: str = PAPER,
+    test_pairs: str = "",
 ) -> list[DataDirReport]:
     """CMU ARCTIC as pairs: what one speaker reads, and the same prompt read by another.
 
@@ -39,18 +40,21 @@ def prepare(
     the first 932 of the 1,132 prompts, the next 100, the last 100, whatever a speaker lacks. `speech_train`,
     `speech_dev`, `speech_test` hold the same recordings one by one. By default all parts that any recording is in. A
     pair needs both recordings, and texts that differ in punctuation and case at most; its id names both speakers:
-    clb-slt-arctic_b0440.
+    clb-slt-arctic_b0440. `test_pairs` gives test sets of single pairs: bdl-slt,clb-slt the parts `test_bdl_slt` and
+    `test_clb_slt`.
 
     Raises UsageError for an unknown part or speaker, DataError where no speaker is found or a wanted part is empty.
     """
     voices = _voices(source, speakers)
+    among = _tested(test_pairs, voices)
     faults = [fault for voice in voices for fault in voice.faults]
     reports: list[DataDirReport] = []
-    for name in chosen_parts(parts, [*SPLITS, *(f"{SPEECH}_{split}" for split in SPLITS)]):
+    for name in chosen_parts(parts, [*SPLITS, *(f"{SPEECH}_{split}" for split in SPLITS), *among]):
         single = name.startswith(SPEECH)
-        prompts = set(SPLITS[name.removeprefix(f"{SPEECH}_")])
+        prompts = set(SPLITS["test" if name in among else name.removeprefix(f"{SPEECH}_")])
+        couples = among.get(name) or list(permutations(voices, 2))
         differing: list[Rejected] = []
-        utterances = list(_recordings(voices, prompts) if single else _pairs(voices, prompts, differing))
+        utterances = list(_recordings(voices, prompts) if single else _pairs(couples, prompts, differing))
         if not utterances and parts is None:
             continue
         # What belongs to no prompt is said once, with the first set.
@@ -63,7 +67,7 @@ def prepare(
             check_audio=check_audio,
             nj=nj,
         )
-        n = len(voices) if single else len(voices) * (len(voices) - 1)
+        n = len(voices) if single else len(couples)
         published = Published(n * len(prompts), items="recordings" if single else "pairs")
         reports.append(compared(report, published, n_items=len(utterances), n_speakers=report.n_speakers))
     return reports
@@ -101,6 +105,18 @@ def _voices(source: Path, wanted: str) -> list[_Voice]:
     if missing := [name for name in names if name not in there]:
         raise UsageError(f"speakers={wanted}: no speaker '{missing[0]}' in {source}; it has {', '.join(sorted(there))}")
     return [_voice(name, there[name]) for name in names]
+
+
+def _tested(wanted: str, voices: Sequence[_Voice]) -> dict[str, list[tuple[_Voice, _Voice]]]:
+    """Part -> the pair of voices that it holds, from words such as bdl-slt."""
+    by_name = {voice.name: voice for voice in voices}
+    sets = {}
+    for pair in filter(None, map(str.strip, wanted.split(","))):
+        one, _, other = pair.partition("-")
+        if one not in by_name or other not in by_name or one == other:
+            raise UsageError(f"test_pairs={wanted}: '{pair}' is no pair, such as bdl-slt, of {', '.join(by_name)}")
+        sets[f"test_{one}_{other}"] = [(by_name[one], by_name[other])]
+    return sets
 
 
 def _voice(name: str, folder: Path) -> _Voice:
@@ -150,9 +166,11 @@ def _judged(raw: bytes) -> tuple[str, str]:
     return text, "" if text else "empty"
 
 
-def _pairs(voices: Sequence[_Voice], prompts: Set[str], differing: list[Rejected]) -> Iterator[Utterance]:
-    """All ordered pairs of two speakers who read one of the prompts."""
-    for one, other in permutations(voices, 2):
+def _pairs(
+    couples: Sequence[tuple[_Voice, _Voice]], prompts: Set[str], differing: list[Rejected]
+) -> Iterator[Utterance]:
+    """What one of a couple reads and the other as well, of the prompts."""
+    for one, other in couples:
         for prompt in one.paths.keys() & other.paths.keys() & prompts:
             name = f"{one.name}-{other.name}-{prompt}"
             text, other_text = one.texts[prompt], other.texts[prompt]

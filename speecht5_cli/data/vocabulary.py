@@ -25,6 +25,7 @@ from typing import Any
 from speecht5_cli.data.tables import read_lines, write_lines
 from speecht5_cli.errors import DataError
 from speecht5_cli.files import atomic_write
+from speecht5_cli.folders import ASSETS, CONFIG, model_folder
 
 VOCAB_FILE = "vocab.txt"
 SPM_FILE = "spm.model"
@@ -54,7 +55,7 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
-        """From `vocab.txt` (or the folder that holds it), with the `spm.model` beside it, if there is one."""
+        """From `vocab.txt`, the folder that holds it, or a model; with the `spm.model` beside it, if there is one."""
         files = vocabulary_files(path)
         spm = files[SPM_FILE].read_bytes() if SPM_FILE in files else None
         return cls(read_lines(files[VOCAB_FILE]), spm, where=files[VOCAB_FILE])
@@ -167,14 +168,17 @@ def _normaliser() -> Any:
 
 
 def vocabulary_files(path: Path) -> dict[str, Path]:
-    """Name -> path of the files that make a vocabulary: they must travel together."""
+    """Name -> path of the files that make a vocabulary: they must travel together. A model's path means its own one."""
     path = _vocab_file(path)
     spm_path = path.with_name(SPM_FILE)
     return {VOCAB_FILE: path} | ({SPM_FILE: spm_path} if spm_path.exists() else {})
 
 
 def _vocab_file(path: Path) -> Path:
-    return path / VOCAB_FILE if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    is_model = (path / CONFIG).exists() and not (path / VOCAB_FILE).exists()
+    return (model_folder(path) / ASSETS if is_model else path) / VOCAB_FILE
 
 
 def _check_symbols(symbols: tuple[str, ...], ids: dict[str, int], where: Path | str) -> None:

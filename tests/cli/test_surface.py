@@ -27,7 +27,7 @@ SURFACE = {
     "speak": "--model --out -o --set --vocoder --voice",
     "speakers eer": "--limit --of --seed --trials",
     "speakers embed": "--allow-pipes --nj --of",
-    "speakers fit": "--allow-pipes",
+    "speakers fit": "--allow-pipes --variant",
     "speakers import": "--dim --name --of",
     "tasks": "",
     "transcribe": "--model --set",
@@ -40,7 +40,7 @@ SURFACE = {
     "vocab check": "--field",
     "vocab extend": "--field",
     "vocoder apply": "--allow-pipes --nj",
-    "vocoder train": "--allow-pipes --exp --init --mels --of",
+    "vocoder train": "--allow-pipes --exp --init --mels --of --variant",
 }
 
 

@@ -87,6 +87,20 @@ def test_pairs_of_all_splits(corpus: Path, accepted: Callable) -> None:
     assert accepted(*(report.out for report in reports.values()))
 
 
+def test_test_sets_of_single_pairs(corpus: Path, accepted: Callable) -> None:
+    """The paper reports bdl to slt and clb to slt, not the mean of all pairs."""
+    reports = {report.out.name: report for report in prepare(corpus, corpus / "data", speakers="all")}
+    assert "test_clb_slt" not in reports
+    words = {"speakers": "all", "test_pairs": "clb-slt, slt-clb"}
+    reports = {report.out.name: report for report in prepare(corpus, corpus / "data", **words)}
+    assert DataDir(reports["test_clb_slt"].out).utterances == ["clb-slt-arctic_b0440", "clb-slt-arctic_b0539"]
+    assert reports["test_slt_clb"].remarks[0].startswith("2 pairs are here, 100 were published")
+    assert len(reports) == 8 and accepted(reports["test_clb_slt"].out)
+    for wrong in ("clb", "clb-clb", "clb-bdl"):
+        with pytest.raises(UsageError, match=f"'{wrong}' is no pair, such as bdl-slt, of clb, slt"):
+            prepare(corpus, corpus / "data", speakers="all", test_pairs=wrong)
+
+
 def test_what_one_speaker_lacks(corpus: Path) -> None:
     """The others' split does not move, and the fault is said once, not for every pair."""
     (corpus / "cmu_us_slt_arctic" / "wav" / "arctic_b0440.wav").unlink()

@@ -9,9 +9,10 @@ import pytest
 from speecht5_cli.corpora.mustc import prepare
 from speecht5_cli.corpora.yaml_list import read_mappings
 from speecht5_cli.data.datadir import DataDir
-from speecht5_cli.data.untouched import read_untouched
+from speecht5_cli.data.untouched import read_untouched, untouched_name
 from speecht5_cli.data.writer import DataDirReport
 from speecht5_cli.errors import DataError, UsageError
+from speecht5_cli.plugins import load_task
 
 WriteSound = Callable[..., Path]
 TABLE = "text.de"
@@ -201,6 +202,25 @@ def test_a_test_set_keeps_every_reference_line(corpus: Callable, tmp_path: Path,
         ("spk_1-ted_1-0004000-0005000", "(Lachen)"),
         ("tst-COMMON:7", "kaputt"),
     ]
+
+
+def test_every_reference_line_is_scored(corpus: Callable, tmp_path: Path) -> None:
+    """As it stands, against an empty hypothesis where there was nothing to translate."""
+    rows = [
+        (entry(1, 1), "one cat sat here", "eine Katze saß\u2028hier"),
+        (entry(2, 0.01), "too short to hear", "zu kurz zum Hören"),
+    ]
+    (report,) = prepare(corpus(rows, "tst-COMMON"), tmp_path / "data")
+    (name,) = DataDir(report.out).utterances
+    (tmp_path / "hyp").mkdir()
+    (tmp_path / "hyp" / "text").write_text(f"{name} eine Katze saß hier\n")
+    plugin = load_task("st")
+    scores = plugin.score(tmp_path / "hyp", report.out, plugin.Config())
+    assert scores.counts["utterances"] == 2 and scores.counts["empty hypotheses"] == 1
+    assert 30 < scores.values["bleu"] < 60  # all words right, and brevity punished
+    assert "REF:  zu kurz zum Hören\nHYP:\n" in scores.aligned
+    (report.out / untouched_name(TABLE)).unlink()
+    assert plugin.score(tmp_path / "hyp", report.out, plugin.Config()).values["bleu"] == pytest.approx(100)
 
 
 def test_stage_directions_are_no_translations(corpus: Callable, tmp_path: Path) -> None:

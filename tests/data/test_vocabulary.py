@@ -102,6 +102,20 @@ def test_save_and_load(vocabulary: Vocabulary, bpe: Vocabulary, tmp_path: Path) 
     assert lines[:5] == ["<s>", "<pad>", "</s>", "<unk>", "▁"]
 
 
+def test_a_model_brings_its_vocabulary(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    """An experiment, or the model folder in it; a model without one is an error that names the file."""
+    model = tmp_path / "exp" / "model"
+    vocabulary.save(model / "assets" / "vocab.txt")
+    for file in (model / "model.safetensors", model / "config.yaml", tmp_path / "exp" / "config.yaml"):
+        file.touch()
+    for path in (tmp_path / "exp", model):
+        assert Vocabulary.load(path).symbols == vocabulary.symbols
+        assert vocabulary_files(path) == {"vocab.txt": model / "assets" / "vocab.txt"}
+    (model / "assets" / "vocab.txt").unlink()
+    with pytest.raises(DataError, match=r"model/assets/vocab\.txt: no such file"):
+        Vocabulary.load(model)
+
+
 def test_workers_get_a_copy(bpe: Vocabulary) -> None:
     ids = bpe.encode("beet")
     assert pickle.loads(pickle.dumps(bpe)).encode("beet") == ids

@@ -31,6 +31,14 @@ def inline(page: Path) -> list[str]:
     return [found.replace("\\|", "|") for found in re.findall(r"`(speecht5 [^`]+)`", text)]
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("egs/*/README.md")), ids=lambda page: page.parent.name)
+def test_a_recipe_says_what_one_has_to_know(page: Path) -> None:
+    """What to fetch, how much room and time it takes, what to type, and which scores to reach."""
+    text = page.read_text(encoding="utf-8")
+    wanted = ("licence", "**Disk.**", "## Run", "## Hours of training", "## Scores to reach", "docs/recipes.md")
+    assert [what for what in wanted if page.parent.name not in ("mini", "fsdd") and what not in text] == []
+
+
 def test_there_is_a_readme() -> None:
     assert PAGES[0].is_file()
     assert blocks(PAGES[0])
@@ -90,7 +98,8 @@ def test_options_of_recipes_are_known(page: Path) -> None:
             continue
         own = re.search(r"^options=\((.*)\)", (ROOT / script).read_text(), re.M)
         assert own, script
-        known = {"stage", "stop-stage", "task", "nj", "ngpu", "iter", "config", "force", "dry-run", "help"}
+        known = {"stage", "stop-stage", "task", "nj", "ngpu", "iter", "config", "init", "vocab", "force", "dry-run"}
+        known |= {"help"}
         known |= {word.replace("_", "-") for word in own[1].partition(")")[0].split()}
         given = {word[2:].split("=")[0].replace("_", "-") for word in words.split() if word.startswith("--")}
         assert given <= known, (script, given - known)

@@ -1,10 +1,12 @@
 """run.sh: options, stages and what they would run; without a network, an environment or a corpus."""
 
+import hashlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import zipfile
 from itertools import product
 from pathlib import Path
 
@@ -46,8 +48,33 @@ def tasks_of(script: Path) -> list[str]:
     return sorted(path.stem for path in (script.parent / "conf").glob("*.yaml") if path.stem in ALL_TASKS)
 
 
+def pretrains(script: Path) -> bool:
+    return (script.parent / "conf" / "pretrain.yaml").exists()
+
+
 ALL_TASKS = {"asr", "st", "tts", "vc", "se", "sid", "lm"}
-RUNS = [(script, task, it) for script in SCRIPTS for task, it in product(tasks_of(script), ("1", "2"))]
+PRETRAINING = [script for script in SCRIPTS if pretrains(script)]
+TRIED_OUT = [script for script in SCRIPTS if (script.parent / "conf" / "tiny.yaml").exists()]
+OTHERS = [script for script in SCRIPTS if not pretrains(script)]
+RUNS = [
+    *((script, task, ["--iter", it]) for script in PRETRAINING for task, it in product(tasks_of(script), ("1", "2"))),
+    *((script, task, []) for script in OTHERS for task in tasks_of(script)),
+    *(
+        (script, task, ["--init", init])
+        for script in SCRIPTS
+        for task, init in product(tasks_of(script), ("none", "speecht5_base.pt", "../other/exp/pretrain"))
+    ),
+    *((EGS / "librispeech" / "run.sh", task, ["--hubert", "hubert-base-ls960"]) for task in ("asr", "lm")),
+    *((script, task, ["--config", "conf/tiny.yaml"]) for script in TRIED_OUT for task in tasks_of(script)),
+]
+
+
+def each_script(scripts: list[Path] = SCRIPTS) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("script", scripts, ids=lambda path: path.parent.name)
+
+
+def run_name(value: object) -> str:
+    return value.parent.name if isinstance(value, Path) else str(value)
 
 
 @pytest.fixture
@@ -70,22 +97,26 @@ def fake(tmp_path: Path) -> str:
     return f"{tmp_path}/bin:{os.environ['PATH']}"
 
 
-@pytest.mark.parametrize(("script", "task", "it"), RUNS, ids=str)
-def test_every_command_is_understood(script: Path, task: str, it: str) -> None:
-    lines = shown(script, "--task", task, "--iter", it)
+@pytest.mark.parametrize(("script", "task", "words"), RUNS, ids=run_name)
+def test_every_command_is_understood(script: Path, task: str, words: list[str]) -> None:
+    """Of every stage and task, from whatever model."""
+    lines = shown(script, "--task", task, *words)
     found = commands(lines)
     for command in found:
         understood(command)
         for word in shlex.split(command):
             if word.endswith(".yaml"):
                 assert (script.parent / word).is_file(), command
-    assert any(command.startswith("speecht5 pretrain ") for command in found)
-    assert any(f"finetune --task {task} conf/{task}.yaml" in command for command in found)
-    assert found[-1] == "speecht5 score"
-    assert stages(lines)[-1] == "score"
+    trained = [command for command in found if f"finetune --task {task} conf/{task}.yaml" in command]
+    assert len(trained) == 1 and " --init " in trained[0]
+    own = pretrains(script) and "--init" not in words and task != "lm"
+    assert own == any(command.startswith("speecht5 pretrain ") for command in found)
+    assert own == any(command.startswith("speecht5 units ") for command in found)
+    assert stages(lines)[-1] == ("finetune" if task == "lm" else "score")
+    assert (found[-1] == "speecht5 score") == (task != "lm")
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.parent.name)
+@each_script()
 def test_scripts_are_tables_of_contents(script: Path) -> None:
     """No Python inside, the shared options, and help at their head."""
     text = script.read_text()
@@ -96,13 +127,19 @@ def test_scripts_are_tables_of_contents(script: Path) -> None:
     assert done.returncode == 0
     assert script.parent.name in done.stdout.splitlines()[0]
     assert "--stage N" in done.stdout and all(name in done.stdout for name in NAMES)
+    assert all(f"--{option}" in done.stdout for option in ("task", "init", "vocab", "config"))
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.parent.name)
-def test_stages_by_number_and_by_name(script: Path) -> None:
+@each_script()
+def test_stages_come_in_their_order(script: Path) -> None:
     everything = stages(shown(script))
     assert everything == [name for name in NAMES if name in everything]
-    assert {"data", "features", "units", "pretrain", "finetune", "decode", "score"} <= set(everything)
+    assert {"data", "pretrain", "finetune", "decode", "score"} <= set(everything)
+    assert ("units" in everything) == pretrains(script)
+
+
+@each_script(PRETRAINING)
+def test_stages_by_number_and_by_name(script: Path) -> None:
     for words in (
         ["--stage", "3", "--stop-stage", "4"],
         ["--stage", "units", "--stop_stage", "pretrain"],
@@ -123,6 +160,8 @@ def test_stages_by_number_and_by_name(script: Path) -> None:
         (["stage"], "unexpected word 'stage'; options start with --"),
         (["--nj"], "--nj needs a value"),
         (["--config", "conf/none.yaml"], "conf/none.yaml: no such file"),
+        (["--task", "kws"], "--task kws: this recipe knows asr, st, tts, vc, se, sid, lm"),
+        (["--init", "x.pt", "--iter", "2"], "--iter 2 pre-trains once more, and --init is there in place of"),
     ],
 )
 def test_options_with_faults(mini: Path, words: list[str], message: str) -> None:
@@ -134,11 +173,15 @@ def test_options_with_faults(mini: Path, words: list[str], message: str) -> None
 
 def test_a_missing_stage_is_named(mini: Path, fake: str) -> None:
     """And nothing is run."""
-    for stage, missing in ((2, "data/pretrain is missing; stage 1 (data)"), (5, "stage 4 (pretrain) makes it")):
+    for stage, missing in ((2, "data/pretrain is missing; stage 1 (data)"), (6, "stage 5 (finetune) makes it")):
         done = run(mini, "--stage", str(stage), PATH=fake)
         assert done.returncode == 3
         assert missing in done.stderr
         assert re.search(r"mini/run\.sh --stage \d --stop-stage \d$", done.stderr.strip())
+    (mini.parent / "exp" / "pretrain").mkdir(parents=True)  # begun, but not finished
+    done = run(mini, "--stage", "5", PATH=fake)
+    hint = "stage 4 (pretrain) makes it: mini/run.sh --stage 4 --stop-stage 4"
+    assert (done.returncode, done.stderr) == (3, f"mini/run.sh: exp/pretrain/model is missing; {hint}\n")
     assert not (mini.parent / "calls").exists()
 
 
@@ -178,8 +221,11 @@ def test_variants_have_experiments_of_their_own(mini: Path, tmp_path: Path) -> N
     assert "--exp exp/asr_wide --init exp/pretrain_wide" in found
     assert "decode --task asr --model exp/asr_wide" in found
     found = "\n".join(commands(shown(mini, "--config", "deep.yaml", "--iter", "2", cwd=tmp_path)))
-    assert f"--variant {tmp_path}/deep.yaml --exp exp/pretrain_deep_it2" in found
+    assert "--exp exp/pretrain_it2" in found  # the variant has nothing to say about pre-training
+    assert f"--variant {tmp_path}/deep.yaml --exp exp/asr_deep_it2 --init exp/pretrain_it2" in found
     assert "pretrain.units=units_it2" in found
+    found = "\n".join(commands(shown(mini, "--config", "conf/wide.yaml", "--iter", "2", cwd=tmp_path)))
+    assert "--kind layer --model exp/pretrain_wide --layer 3" in found
 
 
 def test_options_reach_the_commands(mini: Path) -> None:
@@ -188,7 +234,182 @@ def test_options_reach_the_commands(mini: Path) -> None:
     assert "exp/asr" not in found
 
 
+def test_the_vocoder_of_libritts() -> None:
+    lines = shown(EGS / "libritts" / "run.sh", "--task", "vocoder", "--stage", "1", "--config", "conf/tiny.yaml")
+    _, trained = commands(lines)
+    understood(trained)
+    assert trained.endswith("conf/vocoder.yaml --variant conf/tiny.yaml --exp exp/vocoder_tiny")
+    assert stages(lines) == ["data", "finetune"]
+    lines = shown(EGS / "libritts" / "run.sh", "--vocoder", "exp/vocoder", "--stage", "6", cwd=EGS / "libritts")
+    assert "--vocoder exp/vocoder" in commands(lines)[0]
+
+
 def test_words_with_blanks_stay_words(mini: Path, tmp_path: Path) -> None:
     (tmp_path / "my corpus").mkdir()
     first = commands(shown(mini, "--corpus", "my corpus", cwd=tmp_path))[0]
     assert shlex.split(first)[3] == f"{tmp_path}/my corpus"
+
+
+@pytest.fixture
+def wham(mini: Path) -> Path:
+    """A copy of a recipe that does not pre-train, beside the copy of mini."""
+    folder = mini.parents[1] / "wham"
+    folder.mkdir()
+    shutil.copy(EGS / "wham" / "run.sh", folder)
+    shutil.copytree(EGS / "wham" / "conf", folder / "conf")
+    return folder / "run.sh"
+
+
+def test_init_replaces_pretraining(mini: Path, tmp_path: Path) -> None:
+    """A model of ours is taken as it is, one of another toolkit is imported in stage 4."""
+    (tmp_path / "pretrain").mkdir()
+    found = "\n".join(commands(shown(mini, "--init", "pretrain", cwd=tmp_path)))
+    assert f"--exp exp/asr_from_pretrain --init {tmp_path}/pretrain" in found
+    assert "decode --task asr --model exp/asr_from_pretrain" in found and "features" not in found
+    lines = shown(mini, "--init", "base.pt", "--vocab", "dict.txt", "--stage", "3", cwd=tmp_path)
+    imported = f"speecht5 checkpoint import {tmp_path}/base.pt exp/init_base --from fairseq --vocab {tmp_path}/dict.txt"
+    assert commands(lines)[0] == imported
+    assert stages(lines) == ["pretrain", "finetune", "decode", "score"]
+    assert "--exp exp/asr_from_base --init exp/init_base" in commands(lines)[1]
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "config.json").touch()
+    first, second, *_ = commands(shown(mini, "--init", "hf/", "--stage", "pretrain", cwd=tmp_path))
+    assert first == f"speecht5 checkpoint import {tmp_path}/hf/ exp/init_hf --from hf"
+    assert "--exp exp/asr_from_hf --init exp/init_hf" in second
+
+
+def test_units_of_a_hubert_have_names_of_their_own() -> None:
+    script = EGS / "librispeech" / "run.sh"
+    found = "\n".join(commands(shown(script, "--hubert", "hubert-base-ls960", "--stage", "2")))
+    assert "checkpoint import" in found and " exp/hubert --from hf" in found
+    assert "--kind layer --model exp/hubert --layer 6" in found and "--kind mfcc" not in found
+    assert "--exp exp/pretrain_hubert --ngpu 1 pretrain.units=units_hubert" in found
+    assert "--exp exp/asr_hubert --init exp/pretrain_hubert" in found
+    assert "give one of them" in run(script, "--hubert", "hubert-base-ls960", "--iter", "2").stderr
+
+
+def test_from_nothing(mini: Path, wham: Path) -> None:
+    for script, task in ((mini, "asr"), (wham, "se")):
+        first, *_ = commands(shown(script, "--task", task, "--init", "none", "--stage", "4"))
+        assert f"--exp exp/{task}_scratch --init none" in first
+
+
+def test_init_that_is_not_there(mini: Path, wham: Path, fake: str) -> None:
+    hint = "../librispeech/run.sh makes it, or give another one with --init"
+    for stage in ("4", "5"):
+        (wham.parent / "data" / "train").mkdir(parents=True, exist_ok=True)
+        (wham.parent / "data" / "train" / "xvector.scp").touch()
+        done = run(wham, "--stage", stage, PATH=fake)
+        assert (done.returncode, done.stderr) == (
+            3,
+            f"wham/run.sh: ../librispeech/exp/pretrain/model is missing; {hint}\n",
+        )
+        done = run(mini, "--stage", stage, "--init", "/nowhere/exp", PATH=fake)
+        assert (done.returncode, done.stderr) == (
+            3,
+            "mini/run.sh: /nowhere/exp is missing; give --init a model that is there\n",
+        )
+    assert "this recipe does not pre-train" in run(wham, "--iter", "2").stderr
+    done = run(wham, "--stage", "2", PATH=fake)
+    assert (
+        "../librispeech/exp/xvector is missing, the net of speaker vectors; stage 2 of ../librispeech/run.sh"
+        in done.stderr
+    )
+    assert not (mini.parent / "calls").exists() and not (wham.parent / "calls").exists()
+
+
+def test_a_speaker_net_of_speechbrain(wham: Path, tmp_path: Path) -> None:
+    (tmp_path / "brain").mkdir()
+    (tmp_path / "brain" / "embedding_model.ckpt").touch()
+    first, second, *_ = commands(shown(wham, "--speaker-net", "brain", "--stage", "2", cwd=tmp_path))
+    assert first == f"speecht5 speakers import {tmp_path}/brain exp/xvector_speechbrain"
+    assert second.startswith("speecht5 speakers embed exp/xvector_speechbrain data/train")
+
+
+def test_nobody_to_listen(wham: Path, fake: str) -> None:
+    """Without a recogniser the voice is measured, and no words are."""
+    (wham.parent / "exp" / "se" / "model").mkdir(parents=True)
+    done = run(wham, "--stage", "6", "--stop-stage", "6", PATH=fake)
+    assert done.returncode == 0, done.stderr
+    assert "exp/asr is missing: no words are scored; --judge names a recogniser" in done.stdout
+    calls = (wham.parent / "calls").read_text()
+    assert "speakers embed ../librispeech/exp/xvector exp/se/decode/test" in calls and "--task asr" not in calls
+    (wham.parent / "judge").mkdir()
+    run(wham, "--stage", "6", "--stop-stage", "6", "--judge", "judge", PATH=fake, cwd=wham.parent)
+    calls = (wham.parent / "calls").read_text()
+    assert "--model judge --data data/test --out exp/se/decode/test/asr_noisy" in calls
+
+
+# --- stage 0 ---
+
+
+@each_script()
+def test_downloads_are_shown(script: Path) -> None:
+    """What is fetched, from where, and what it is checked by; or how to get it by hand."""
+    lines = shown(script, "--stop-stage", "0")
+    fetched = [shlex.split(line)[-1] for line in lines if line.startswith("$ curl ")]
+    checks = [line.strip() for line in lines if line.startswith("  check: ")]
+    assert len(fetched) == len(checks) == len(set(fetched))
+    for url, check in zip(fetched, checks):
+        assert url.startswith(("https://", "http://festvox.org/"))
+        own = check == "check: own" and url.endswith((".zip", ".gz"))
+        assert own or re.fullmatch(r"check: (sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}|bytes:\d+)", check), url
+    assert all("--continue-at -" in line and "--fail" in line for line in lines if line.startswith("$ curl "))
+    if script.parent.name not in ("mini", "fsdd"):
+        assert fetched or any("by hand" in line for line in lines)
+
+
+def test_a_corpus_elsewhere_is_not_fetched() -> None:
+    for name in ("libritts", "cmu_arctic", "voicebank_demand", "wham", "voxceleb1"):
+        assert stages(shown(EGS / name / "run.sh", "--corpus", "mine", "--stop-stage", "0")) == []
+    found = shown(EGS / "librispeech" / "run.sh", "--corpus", "mine", "--stop-stage", "0")
+    assert [line for line in found if line.startswith("$ curl") and "lm-norm" not in line] == []
+
+
+DOWNLOADS = """#!/usr/bin/env bash
+# here: downloads.
+options=() path_options=()
+. "$(dirname "$0")/../common/recipe.sh"
+download file://$PWD/there/one.zip
+download file://$PWD/there/two.txt "$CHECK"
+by_hand three "  1. ask for it"
+"""
+
+
+@pytest.fixture
+def downloading(mini: Path) -> Path:
+    """A script that downloads from its own folder."""
+    there = mini.parents[1] / "here" / "there"
+    there.mkdir(parents=True)
+    script = there.parent / "run.sh"
+    script.write_text(DOWNLOADS)
+    script.chmod(0o755)
+    with zipfile.ZipFile(there / "one.zip", "w") as archive:
+        archive.writestr("inside/text", "words\n")
+    (there / "two.txt").write_text("two\n")
+    return script
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("unzip")), reason="no curl or no unzip")
+def test_downloads_are_checked_unpacked_and_not_repeated(downloading: Path, fake: str) -> None:
+    here = downloading.parent
+    done = run(downloading, PATH=fake, CHECK="md5:" + "0" * 32)
+    assert done.returncode == 3
+    assert "downloads/two.txt is damaged (md5:0000" in done.stderr and "remove it, and start again" in done.stderr
+    assert (here / "downloads" / "inside" / "text").read_text() == "words\n"
+    assert sorted(path.name for path in (here / "downloads").glob("*.done")) == ["one.zip.done"]
+    digest = hashlib.sha256(b"two\n").hexdigest()
+    done = run(downloading, PATH=fake, CHECK=f"sha256:{digest}")
+    assert done.returncode == 0, done.stderr
+    assert "curl" not in done.stdout  # one.zip is done; two.txt was there, and is what it should be
+    assert done.stdout.splitlines()[-2:] == ["three has to be fetched by hand:", "  1. ask for it"]
+    for check in ("bytes:4", ""):
+        (here / "downloads" / "two.txt.done").unlink()
+        assert run(downloading, PATH=fake, CHECK=check).returncode == 0
+    (here / "downloads" / "two.txt").write_bytes(b"tw")
+    (here / "downloads" / "two.txt.done").unlink()
+    done = run(downloading, PATH=fake, CHECK=f"sha256:{digest}")  # goes on behind the second byte
+    assert done.returncode == 0 and "$ curl " in done.stdout
+    (here / "three").touch()
+    assert run(downloading, PATH=fake, CHECK="").stdout == ""
+    assert "by hand" in run(downloading, "--dry-run", CHECK="").stdout

@@ -65,6 +65,11 @@ def test_fit_takes_a_file_and_overrides(data: DataDir, tmp_path: Path) -> None:
     run("fit", data.path, tmp_path / "out", file, "steps=2", "crop_min_s=0.2", "crop_max_s=0.2")
     settings = read_yaml(tmp_path / "out" / "config.yaml")
     assert (settings["steps"], settings["batch_size"], settings["net"]["dim"]) == (2, 8, 12)
+    (tmp_path / "small.yaml").write_text("xvector: {batch_size: 4, net: {dim: 10}}\ntts: {}\n")
+    words = ["--variant", tmp_path / "small.yaml", "steps=2", "crop_min_s=0.2", "crop_max_s=0.2"]
+    run("fit", data.path, tmp_path / "small", file, *words)
+    settings = read_yaml(tmp_path / "small" / "config.yaml")
+    assert (settings["steps"], settings["batch_size"], settings["net"]["dim"]) == (2, 4, 10)
     with pytest.raises(UsageError, match="one or more data dirs"):
         run("fit", data.path)
 

@@ -113,7 +113,8 @@ def test_train_then_apply(vowels: Path, tmp_path: Path) -> None:
         "train": {"steps": 2, "batch_size": 2, "piece_frames": 4},
     }
     write_yaml(tmp_path / "v.yaml", tree)
-    said = run("train", vowels, tmp_path / "v.yaml", "--exp", tmp_path / "exp", "train.steps=3")
+    write_yaml(tmp_path / "longer.yaml", {"vocoder": {"train": {"steps": 3}}})
+    said = run("train", vowels, tmp_path / "v.yaml", "--exp", tmp_path / "exp", "--variant", tmp_path / "longer.yaml")
     assert "a vocoder after 3 steps" in said
     assert "20 waves" in run("apply", tmp_path / "exp", vowels, tmp_path / "out")
     assert json.loads((tmp_path / "out/.made/vocoder.json").read_text())["options"]["vocoder"] == str(tmp_path / "exp")
