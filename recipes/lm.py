@@ -12,7 +12,7 @@ from speecht5_cli.data.assets import Assets, Source
 from speecht5_cli.data.batch import Batch
 from speecht5_cli.data.examples import text_out
 from speecht5_cli.data.rows import Row
-from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_files
+from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_assets
 from speecht5_cli.errors import UsageError
 from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.plugins import Hypothesis, Metric, Scores, Stream
@@ -43,8 +43,7 @@ class Lm:
         return (Stream("text", inputs=("text",), cost="tokens"),)
 
     def assets(self, cfg: Any) -> dict[str, Source]:
-        folder = cfg.task.vocabulary
-        return dict(vocabulary_files(folder)) if folder else {VOCAB_FILE: None}
+        return vocabulary_assets(cfg.task.vocabulary)
 
     def build(self, cfg: Any, assets: Assets) -> LanguageModel:
         from speecht5_cli.models.lm import LanguageModel

@@ -19,7 +19,7 @@ from speecht5_cli.data.features import log_mel
 from speecht5_cli.data.frames import n_unit_frames
 from speecht5_cli.data.rows import Row
 from speecht5_cli.data.units import UNITS, UnitInfo, read_units
-from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_files
+from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_assets
 from speecht5_cli.errors import ConfigError, UsageError
 from speecht5_cli.models.config import ModelConfig, Parts
 from speecht5_cli.plugins import Hypothesis, Metric, Scores, Stream
@@ -74,7 +74,7 @@ class Pretrain:
         return (speech,) * cfg.task.speech + (text,) * cfg.task.text
 
     def assets(self, cfg: Any) -> dict[str, Source]:
-        files: dict[str, Source] = dict(vocabulary_files(cfg.task.vocabulary))
+        files = vocabulary_assets(cfg.task.vocabulary)
         if cfg.task.speech:
             files[UNIT_INFO] = _same_units([*cfg.data.train, *cfg.data.dev], cfg.task.units)
         return files

@@ -17,7 +17,7 @@ from speecht5_cli.data.hypotheses import read_values
 from speecht5_cli.data.rows import Row
 from speecht5_cli.data.silence import split_at_silence
 from speecht5_cli.data.untouched import read_untouched
-from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_files
+from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_assets
 from speecht5_cli.decode.options import TextSearch
 from speecht5_cli.models.config import ModelConfig, Parts
 from speecht5_cli.plugins import Hypothesis, Metric, Scores, Stream
@@ -55,8 +55,7 @@ class St:
         return (Stream("speech", inputs=("wav.scp",), targets=(_table(cfg.task),)),)
 
     def assets(self, cfg: Any) -> dict[str, Source]:
-        folder = cfg.task.vocabulary
-        return dict(vocabulary_files(folder)) if folder else {VOCAB_FILE: None}
+        return vocabulary_assets(cfg.task.vocabulary)
 
     def build(self, cfg: Any, assets: Assets) -> SpeechT5:
         from speecht5_cli.models.speecht5 import SpeechT5

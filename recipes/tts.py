@@ -14,7 +14,7 @@ from speecht5_cli.data.examples import in_pieces, speaking_weights, speech_out, 
 from speecht5_cli.data.features import LOG_MEL, log_mel
 from speecht5_cli.data.rows import Row
 from speecht5_cli.data.speech_text import sentences, spoken
-from speecht5_cli.data.vocabulary import FIRST, VOCAB_FILE, Vocabulary, vocabulary_files
+from speecht5_cli.data.vocabulary import FIRST, VOCAB_FILE, Vocabulary, vocabulary_assets
 from speecht5_cli.data.voices import VOICES, voices_from
 from speecht5_cli.decode.options import SpeechGeneration
 from speecht5_cli.errors import DataError
@@ -56,9 +56,7 @@ class Tts:
         return (Stream("speech", inputs=("text",), targets=("wav.scp", "xvector.scp"), optional=("xvector.scp",)),)
 
     def assets(self, cfg: Any) -> dict[str, Source]:
-        folder = cfg.task.vocabulary
-        files: dict[str, Source] = dict(vocabulary_files(folder)) if folder else {VOCAB_FILE: None}
-        return files | {VOICES: voices_from(cfg.data.train, default=cfg.task.voice)}
+        return vocabulary_assets(cfg.task.vocabulary) | {VOICES: voices_from(cfg.data.train, default=cfg.task.voice)}
 
     def build(self, cfg: Any, assets: Assets) -> SpeechT5:
         from speecht5_cli.models.speecht5 import SpeechT5

@@ -40,10 +40,21 @@ def read_yaml(path: Path) -> Tree:
     return tree
 
 
-def read_settings(path: Path | None, block: str, variant: Path | None) -> Tree:
-    """The mapping of a file (none: empty), and over it that block of a variant's file."""
+def read_settings(path: Path | None, block: str, variant: Path | None, blocks: Iterable[str]) -> Tree:
+    """The mapping of a file (none: empty), and over it that block of a variant's file.
+
+    Raises ConfigError when the variant has others than the known `blocks`.
+    """
     tree = read_yaml(path) if path else {}
-    return merged(tree, read_yaml(variant).get(block) or {}) if variant else tree
+    if variant is None:
+        return tree
+    over = read_yaml(variant)
+    for name in over:
+        if name not in blocks:
+            near = get_close_matches(str(name), blocks, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known blocks: {', '.join(blocks)}"
+            raise ConfigError(f"{variant}: '{name}' is neither a task nor a net; {hint}")
+    return merged(tree, over.get(block) or {})
 
 
 def write_yaml(path: Path, tree: Tree) -> None:

@@ -19,6 +19,7 @@ class Kept:
 
     step: int
     metric: float | None = None  # the task's first metric, where validation has measured it
+    passing: bool = False  # saved by the clock or on a signal, for resuming only: gone with the next one
 
 
 def kept_checkpoints(folder: Path) -> list[Kept]:

@@ -148,6 +148,11 @@ def package_of(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
 
 
+def variant_blocks() -> tuple[str, ...]:
+    """What blocks of a variant's file (`--variant`) may be named after: a task, or a net with settings of its own."""
+    return (*installed(TASKS), "vocoder", "xvector")
+
+
 def _package(point: EntryPoint) -> str:
     return " ".join(package_of(point))
 

@@ -16,6 +16,7 @@ from speecht5_cli.data.trials import cosines, equal_error_rate, make_trials, rea
 from speecht5_cli.data.voices import give_voices, read_voices, write_voices
 from speecht5_cli.errors import UsageError
 from speecht5_cli.folders import CONFIG, model_folder
+from speecht5_cli.plugins import variant_blocks
 from speecht5_cli.provenance import Making, made
 
 
@@ -53,7 +54,7 @@ def fit(
     if len(paths) < 2 or len(files) > 1:
         raise UsageError("expected one or more data dirs, the folder to write, and at most one .yaml file")
     *sources, out = map(Path, paths)
-    tree = read_settings(Path(files[0]) if files else None, "xvector", variant)
+    tree = read_settings(Path(files[0]) if files else None, "xvector", variant, variant_blocks())
     config = from_tree(XVectorConfig, merged(tree, overrides), files[0] if files else "config")
     dirs = [opened(source) for source in sources]
     inputs = [data.path / name for data in dirs for name in ("wav.scp", "segments", "utt2spk")]

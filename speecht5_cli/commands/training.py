@@ -7,7 +7,7 @@ import typer
 
 from speecht5_cli.config import Tree, merged, parse_overrides, read_settings
 from speecht5_cli.errors import UsageError
-from speecht5_cli.plugins import TaskPlugin, load_task
+from speecht5_cli.plugins import TaskPlugin, load_task, variant_blocks
 from speecht5_cli.recipe import find_recipe
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def _train(
     overfit: int = 0,
 ) -> None:
     plugin = load_task(task)
-    tree = with_sets(merged(read_settings(config, task, variant), parse_overrides(overrides or [])), task)
+    tree = with_sets(
+        merged(read_settings(config, task, variant, variant_blocks()), parse_overrides(overrides or [])), task
+    )
     start = None if init == "none" else Path(init)
     cfg = configured(plugin, tree, start, str(config))  # refuses a wrong configuration before torch is loaded
     if overfit:

@@ -7,6 +7,7 @@ import typer
 from speecht5_cli.commands.speakers import Of
 from speecht5_cli.config import from_tree, merged, parse_overrides, read_settings
 from speecht5_cli.errors import UsageError
+from speecht5_cli.plugins import variant_blocks
 from speecht5_cli.provenance import made
 from speecht5_cli.workers import sensible_nj
 
@@ -43,7 +44,7 @@ def train(
     from speecht5_cli.train.vocoder import VocoderConfig
     from speecht5_cli.train.vocoder_run import VocoderSources, run_vocoder
 
-    tree = read_settings(Path(files[0]) if files else None, "vocoder", variant)
+    tree = read_settings(Path(files[0]) if files else None, "vocoder", variant, variant_blocks())
     config = from_tree(VocoderConfig, merged(tree, parse_overrides(overrides)), files[0] if files else "config")
     sources = VocoderSources(data=tuple(map(Path, data)), side=of.value, mels=mels, init=init, allow_pipes=allow_pipes)
     print(run_vocoder(config, sources, exp))

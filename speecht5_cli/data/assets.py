@@ -2,14 +2,24 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from speecht5_cli.errors import CheckpointError
 
 T = TypeVar("T")
-# Where an asset comes from: a file or folder, a function that writes it to a path, or (None) the initial model.
-Source = Path | Callable[[Path], object] | None
+
+
+class Initial(Enum):
+    """An asset that the initial model brings along."""
+
+    NEEDED = "needed"
+    IF_THERE = "if there"
+
+
+# Where an asset comes from: a file or folder, a function that writes it to a path, or the initial model.
+Source = Path | Callable[[Path], object] | Initial
 
 
 class Assets:
@@ -21,21 +31,21 @@ class Assets:
 
     @classmethod
     def gather(cls, files: "Mapping[str, Source]", folder: Path, *, initial: "Assets | None" = None) -> "Assets":
-        """Put the files under their names into `folder`: copied, written by a function, or the initial model's (None).
+        """Put the files under their names into `folder`: copied, written by a function, or the initial model's.
 
         Raises CheckpointError when a file is to come from the initial model and there is none.
         """
         for name, source in files.items():
             place = folder / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            if callable(source):
+            if isinstance(source, Path):
+                _copy(source, place)
+            elif not isinstance(source, Initial):
                 source(place)
-                continue
-            if source is None and (initial is None or name not in initial):
+            elif initial is not None and name in initial:
+                _copy(initial.path(name), place)
+            elif source is Initial.NEEDED:
                 raise CheckpointError(f"'{name}' is not given, and there is no initial model to take it from")
-            found = initial.path(name) if source is None and initial else source
-            if found and found.resolve() != place.resolve():
-                _copy(found, place)
         return cls(folder)
 
     def __contains__(self, name: str) -> bool:
@@ -59,6 +69,8 @@ class Assets:
 
 def _copy(found: Path, place: Path) -> None:
     """A file or a folder; what an interrupted run has left there is replaced."""
+    if found.resolve() == place.resolve():
+        return
     if found.is_dir():
         shutil.copytree(found, place, dirs_exist_ok=True)
     else:

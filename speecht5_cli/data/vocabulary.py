@@ -22,6 +22,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from speecht5_cli.data.assets import Initial, Source
 from speecht5_cli.data.tables import read_lines, write_lines
 from speecht5_cli.errors import DataError
 from speecht5_cli.files import atomic_write
@@ -172,6 +173,13 @@ def vocabulary_files(path: Path) -> dict[str, Path]:
     path = _vocab_file(path)
     spm_path = path.with_name(SPM_FILE)
     return {VOCAB_FILE: path} | ({SPM_FILE: spm_path} if spm_path.exists() else {})
+
+
+def vocabulary_assets(path: Path | None) -> dict[str, Source]:
+    """Name -> where it comes from, of the vocabulary at `path`, or (None) of the initial model's."""
+    if path is None:
+        return {VOCAB_FILE: Initial.NEEDED, SPM_FILE: Initial.IF_THERE}
+    return dict(vocabulary_files(path))
 
 
 def _vocab_file(path: Path) -> Path:

@@ -92,7 +92,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.pre_norm, self.layerdrop = cfg.pre_norm, cfg.encoder_layerdrop
         self.norm = nn.LayerNorm(cfg.d_model)
-        self.relative = RelativePositions(cfg.relative_distance, cfg.head_dim)
+        self.relative = RelativePositions(cfg.relative_distance, cfg.heads, cfg.head_dim)
         self.layers = nn.ModuleList(EncoderLayer(cfg) for _ in range(cfg.encoder_layers))
         self.dropout = nn.Dropout(cfg.dropout)
 

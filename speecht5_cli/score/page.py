@@ -91,7 +91,7 @@ def _page(rows: Sequence[Row], recipe: Path) -> str:
 
 def _task(task: str, rows: Sequence[Row], recipe: Path) -> str:
     commands = [f"`{portable(row.result.decoded.get('command', 'another toolkit'), recipe)}`" for row in rows]
-    settings = [(row, f"{name}: {how}") for row in rows for name, how in row.result.settings.items()]
+    settings = [(row, portable(f"{name}: {how}", recipe)) for row in rows for name, how in row.result.settings.items()]
     decoded_by, scored_by = _grouped(zip(rows, commands), len(rows)), _grouped(settings, len(rows))
     return f"## {task}\n\n{_table(rows)}\nDecoded by\n\n{decoded_by}\nWhat the scores are\n\n{scored_by}"
 

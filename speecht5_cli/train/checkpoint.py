@@ -65,9 +65,10 @@ class Checkpoints:
         self.folder = exp / CHECKPOINTS
         self.keep_last, self.keep_best, self.better = max(keep_last, 1), keep_best, better
 
-    def newest(self, n: int) -> list[Path]:
-        """The folders of the n newest, oldest first."""
-        return [self.folder / str(kept.step) for kept in kept_checkpoints(self.folder)[-n:]]
+    def newest(self, n: int, *, passing: bool = True) -> list[Path]:
+        """The folders of the n newest, oldest first; `passing` ones among them or not."""
+        known = [kept for kept in kept_checkpoints(self.folder) if passing or not kept.passing]
+        return [self.folder / str(kept.step) for kept in known[-n:]]
 
     def best(self, n: int) -> list[Path]:
         """The folders of the n best, best first; those without a measurement do not take part."""
@@ -81,8 +82,11 @@ class Checkpoints:
         cfg: RunConfig,
         assets: Assets,
         metric: float | None,
+        *,
+        passing: bool = False,
     ) -> Path:
-        """Write the checkpoint of this step and remove those that need not be kept any longer."""
+        """Write the checkpoint of this step and remove those that need not be kept any longer; a `passing` one is
+        only for resuming, and not among those that are."""
         place = self.folder / str(progress.step)
         try:
             with atomic_dir(place) as out:
@@ -90,7 +94,7 @@ class Checkpoints:
                 write_tensors(out / OPTIMIZER, optimizer.state())
                 with atomic_write(out / STATE) as file:
                     json.dump({"progress": asdict(progress), "torch": torch.__version__}, file, indent=1)
-            self._record(Kept(progress.step, metric))
+            self._record(Kept(progress.step, metric, passing))
         except OSError as error:
             raise CheckpointError(
                 f"{place}: the checkpoint of step {progress.step} is not written: {error.strerror or error}; "
@@ -103,7 +107,9 @@ class Checkpoints:
         known = kept_checkpoints(self.folder)
         self._write_index([*(kept for kept in known if kept.step != new.step), new])
         everything = kept_checkpoints(self.folder)
-        keep = {kept.step for kept in everything[-self.keep_last :] + ranked(self.folder)[: self.keep_best]}
+        regular = [kept for kept in everything if not kept.passing]
+        wanted = [*regular[-self.keep_last :], *ranked(self.folder)[: self.keep_best], everything[-1]]
+        keep = {kept.step for kept in wanted}
         self._write_index([kept for kept in everything if kept.step in keep])
         for kept in everything:
             if kept.step not in keep:

@@ -22,8 +22,9 @@ State = Literal["new", "resumed", "finished"]
 
 
 def inputs_of(plugin: TaskPlugin, cfg: RunConfig, init: Path | None) -> dict[str, str]:
-    """Fingerprints of everything that the training reads: tables of data dirs, text files, the initial model."""
+    """Fingerprints of everything that the training reads: tables of data dirs, text files, assets, initial model."""
     paths: list[Path] = [init] if init else []
+    paths += [source for source in plugin.assets(cfg).values() if isinstance(source, Path)]
     for stream in plugin.streams(cfg):
         if stream.cost == "tokens":
             paths += [*cfg.data.train_text, *cfg.data.dev_text]

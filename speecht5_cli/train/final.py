@@ -17,7 +17,7 @@ Average = Literal["none", "last", "best"]
 def final_checkpoints(checkpoints: Checkpoints, average: Average) -> list[Path]:
     """The checkpoints that make the final model: all kept newest or best ones, or the best (else the last) alone."""
     if average == "last":
-        return checkpoints.newest(checkpoints.keep_last)
+        return checkpoints.newest(checkpoints.keep_last, passing=False)
     best = checkpoints.best(checkpoints.keep_best if average == "best" else 1)
     return best or checkpoints.newest(1)
 

@@ -137,9 +137,11 @@ class Run:
         metric = self._validate() if step % cfg.validate_every == 0 or ended else None
         stop = self.ranks.any(bool(flag))
         overdue = self.ranks.any(time.monotonic() - self.saved_at > 60 * cfg.save_every_minutes)
-        if metric is not None or step % cfg.save_every_steps == 0 or ended or stop or overdue:
+        regular = metric is not None or step % cfg.save_every_steps == 0 or ended
+        if regular or stop or overdue:
             if self.ranks.is_main:
-                self.checkpoints.save(self.model, self.optimizer, self.progress, self.cfg, self.assets, metric)
+                state = (self.model, self.optimizer, self.progress, self.cfg, self.assets)
+                self.checkpoints.save(*state, metric, passing=not regular)
             self.saved_at = time.monotonic()
         return not stop
 

@@ -3,7 +3,7 @@
 The folder holds `xvector.safetensors` and `xvector.yaml`, the sizes of the net; `speakers fit` adds how it was made.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -91,13 +91,35 @@ class Embedded(NamedTuple):
 def embed_dir(folder: Path, data: DataDir, *, side: Side = "source", nj: int = 1, allow_pipes: bool = False) -> int:
     """Write `xvector.scp` and `spk_xvector.scp` into a data dir, with the net of `folder`; returns how many speakers.
 
-    A sound that several utterances share, as targets of pairs do, is embedded once. Raises DataError, CheckpointError.
+    A sound that several utterances share, as targets of pairs do, is embedded once. Speakers who are only sources of
+    pairs are among the speakers, too: scores tell how near to them a conversion still is. Raises DataError,
+    CheckpointError.
     """
-    refs = sounds_of(data, side)
-    first: dict[AudioRef, str] = {}
-    for utterance in sorted(refs):
-        first.setdefault(refs[utterance], utterance)
-    sounds = {utterance: Sound(utterance, ref) for ref, utterance in first.items()}
+    embedded = partial(_embedded, folder, data, nj=nj, allow_pipes=allow_pipes)
+    refs, speakers = sounds_of(data, side), speakers_of(data, side)
+    distinct = embedded(refs)
+    means = speaker_means({utterance: distinct[refs[utterance]] for utterance in _firsts(refs)}, speakers)
+    others = {u: name for u, name in speakers_of(data, "source").items() if name not in means}
+    if side == "target" and others:
+        sources = {utterance: ref for utterance, ref in sounds_of(data, "source").items() if utterance in others}
+        heard = embedded(sources)
+        means |= speaker_means({utterance: heard[ref] for utterance, ref in sources.items()}, others)
+    write_vectors(data.path, BY_UTTERANCE, {utterance: distinct[ref] for utterance, ref in refs.items()})
+    write_vectors(data.path, BY_SPEAKER, means)
+    return len(means)
+
+
+def _firsts(refs: Mapping[str, AudioRef]) -> dict[str, AudioRef]:
+    """One utterance for each distinct sound."""
+    first = {refs[utterance]: utterance for utterance in sorted(refs, reverse=True)}
+    return {utterance: ref for ref, utterance in sorted(first.items(), key=lambda item: item[1])}
+
+
+def _embedded(
+    folder: Path, data: DataDir, refs: Mapping[str, AudioRef], *, nj: int, allow_pipes: bool
+) -> dict[AudioRef, np.ndarray]:
+    """Vector of each distinct sound."""
+    sounds = {utterance: Sound(utterance, ref) for utterance, ref in _firsts(refs).items()}
     pieces = shards(list(sounds), _SHARDS_A_PROCESS * nj)
     results = map_shards(
         partial(_embed_shard, folder, allow_pipes),
@@ -106,11 +128,7 @@ def embed_dir(folder: Path, data: DataDir, *, side: Side = "source", nj: int = 1
         nj=nj,
         audio_s=lambda result: result.audio_s,
     )
-    distinct = {utterance: vector for result in results for utterance, vector in result.vectors.items()}
-    means = speaker_means(distinct, speakers_of(data, side))
-    write_vectors(data.path, BY_UTTERANCE, {utterance: distinct[first[ref]] for utterance, ref in refs.items()})
-    write_vectors(data.path, BY_SPEAKER, means)
-    return len(means)
+    return {refs[utterance]: vector for result in results for utterance, vector in result.vectors.items()}
 
 
 def _embed_shard(folder: Path, allow_pipes: bool, sounds: Sequence[Sound]) -> Embedded:

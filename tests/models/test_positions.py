@@ -31,7 +31,7 @@ def naive(query: Tensor, table: Tensor, distance: int) -> Tensor:
 @pytest.mark.parametrize("n", [1, 3, 5, 12])
 def test_relative_distances(n: int) -> None:
     """Shorter and longer than the distance at which embeddings are shared."""
-    positions = RelativePositions(4, 6)
+    positions = RelativePositions(4, 3, 6)
     torch.nn.init.normal_(positions.table)
     query = torch.randn(2, 3, n, 6)
     got = relative_logits(query, positions.table, positions.index(n))

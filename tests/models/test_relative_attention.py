@@ -21,7 +21,7 @@ LENS = [23, 9, 1, 16]
 @pytest.fixture
 def positions() -> RelativePositions:
     torch.manual_seed(0)
-    positions = RelativePositions(5, 8)
+    positions = RelativePositions(5, 2, 8)
     torch.nn.init.normal_(positions.table)
     return positions.double()
 
@@ -36,11 +36,10 @@ def gathered(positions: RelativePositions, query: Tensor, key: Tensor, value: Te
     return scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=1.0)
 
 
-@pytest.mark.parametrize("block", [1, 200, 1 << 20])
+@pytest.mark.parametrize("block", [1, 200, 1058, 2116, 1 << 20])
 def test_blocks(positions: RelativePositions, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of all sizes, at pads, too; forward and backward."""
+    """Of parts of an utterance, of one, of two, of all: at pads, too; forward and backward."""
     monkeypatch.setattr(module, "_BLOCK", block)
-    monkeypatch.setattr(module, "_SMALL", 0)
     monkeypatch.setattr(module, "_FEWEST_QUERIES", 3)
     inputs = [*(x.requires_grad_() for x in tensors()), positions.table]
     pad = torch.arange(23) >= torch.tensor(LENS)[:, None]
@@ -57,7 +56,7 @@ def test_blocks(positions: RelativePositions, block: int, monkeypatch: pytest.Mo
 def test_the_way_of_a_gpu(positions: RelativePositions) -> None:
     query, key, value = tensors()
     pad = torch.arange(23) >= torch.tensor(LENS)[:, None]
-    distances = Distances(bias=padding_bias(pad), index=positions.index(23))
+    distances = Distances(padding_bias(pad), index=positions.index(23))
     ours = relative_attention(query, key, value, positions.table, distances, rate=0.0)
     torch.testing.assert_close(ours, gathered(positions, query, key, value, pad))
 
