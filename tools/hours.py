@@ -28,7 +28,7 @@ from speecht5_cli.data.speaker_vectors import BY_SPEAKER, BY_UTTERANCE, write_ve
 from speecht5_cli.data.units import UnitInfo
 from speecht5_cli.data.vocabulary import SPACE, VOCAB_FILE, Vocabulary
 from speecht5_cli.errors import SpeechT5Error, UsageError
-from speecht5_cli.plugins import TASKS, TaskPlugin, installed, load_task
+from speecht5_cli.plugins import TASKS, TaskPlugin, installed, load_task, variant_blocks
 from speecht5_cli.train.config import RunConfig, run_config
 from speecht5_cli.train.streams import batch_reader, budgets, open_streams
 
@@ -166,7 +166,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         if task not in installed(TASKS):
             raise UsageError(f"{given.config}: '{task}' is no task; say with --task whose settings they are")
-        tree = read_settings(given.config, task, given.variant)
+        tree = read_settings(given.config, task, given.variant, variant_blocks())
         found = work(load_task(task), tree, Lengths(given.seconds, given.tokens_per_s, given.line_tokens))
     except SpeechT5Error as error:
         sys.stderr.write(f"{error}\n")

@@ -91,7 +91,11 @@ def test_the_newest_and_the_best_are_kept(training: Training) -> None:
     index = json.loads((training.exp / "checkpoints" / "index.json").read_text())
     assert index == {
         "better": "lower",
-        "kept": [{"step": 2, "metric": 3.0}, {"step": 5, "metric": 3.0}, {"step": 6, "metric": 9.0}],
+        "kept": [
+            {"step": 2, "metric": 3.0, "passing": False},
+            {"step": 5, "metric": 3.0, "passing": False},
+            {"step": 6, "metric": 9.0, "passing": False},
+        ],
     }
 
 
