@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "decode": FILES | {"models", "losses", "data.features", "data.torchaudio_pair"},
     "train": FILES | {"models", "losses", "data", "decode", "score", "recipe"},
     "recipes": FILES | {"models", "losses", "data", "decode", "score"},
+    "bench": FILES | {"data"},
     "api": FILES | {"models", "losses", "data", "decode", "train"},
     "commands": FILES | {"models", "losses", "data", "decode", "score", "train", "corpora", "recipe", "api"},
     "main": {"commands", "errors", "__init__"},
