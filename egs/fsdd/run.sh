@@ -44,18 +44,15 @@ fi
 if stage 3 units; then
   needs dump/mfcc/pretrain 2
   if [ "$iter" = 1 ]; then
-    features=dump/mfcc named=exp/units
+    run speecht5 units fit dump/mfcc/pretrain "${more_speech[@]/#data/dump/mfcc}" exp/units --clusters 50 --restarts 1
+    run speecht5 units report exp/units dump/mfcc/pretrain_dev
+    for set in "${unlabelled[@]}"; do run speecht5 units label exp/units "dump/mfcc/$(basename "$set")" "$set"; done
   else
-    features=dump/layer3 named=exp/units_it2
-    for set in "${unlabelled[@]}"; do
-      run speecht5 features "$set" "dump/layer3/$(basename "$set")" --kind layer --model exp/pretrain --layer 3
-    done
+    layer=(--kind layer --model exp/pretrain --layer 3) # computed on the way: nothing of it goes to the disk
+    run speecht5 units fit data/pretrain "${more_speech[@]}" exp/units_it2 --clusters 50 --restarts 1 "${layer[@]}"
+    run speecht5 units report exp/units_it2 data/pretrain_dev "${layer[@]}"
+    for set in "${unlabelled[@]}"; do run speecht5 units label exp/units_it2 "$set" --name units_it2 "${layer[@]}"; done
   fi
-  run speecht5 units fit "$features/pretrain" "${more_speech[@]/#data/$features}" "$named" --clusters 50 --restarts 1
-  run speecht5 units report "$named" "$features/pretrain_dev"
-  for set in "${unlabelled[@]}"; do
-    run speecht5 units label "$named" "$features/$(basename "$set")" "$set" --name "$units"
-  done
 fi
 
 if stage 4 pretrain; then
