@@ -50,7 +50,7 @@ def fit_command(
         FitSettings.percent,
         min=0.001,
         max=100,
-        help="Of the utterances to take frames from; if not given, as many as hold --max-frames.",
+        help="Of the utterances to take frames from; if not given, as many as hold four times --max-frames.",
     ),
     max_frames: int = typer.Option(FitSettings.max_frames, min=2, help="At most so many frames in memory."),
     seed: int = typer.Option(FitSettings.seed, help="For the sample and the starts."),

@@ -14,7 +14,10 @@ from speecht5_cli.data.feature_source import FeatureSource
 from speecht5_cli.errors import DataError
 from speecht5_cli.workers import map_shards
 
-_UTTERANCES_AT_ONCE = 64  # in a shard: about 120 MB at 768 values a frame
+_UTTERANCES_AT_ONCE = 64  # in a shard: at most about 120 MB at 768 values a frame
+# One frame of so many is taken: neighbours are much alike, other voices are not. On MFCCs of 200 voices, 50,000 frames
+# of 40 whole utterances give an inertia 3 to 5 % higher on others than 50,000 frames of all 200.
+_ONE_OF = 4
 
 
 def sample(
@@ -22,8 +25,8 @@ def sample(
 ) -> tuple[np.ndarray, int]:
     """(n, D) float32 frames, at most `max_frames`, and the number of utterances that they are taken from.
 
-    The utterances are drawn at random: `percent` of all, or else as many as hold `max_frames` frames. Of their frames,
-    all are taken or, where they are too many, every so manyth. What is taken does not depend on the shards.
+    The utterances are drawn at random: `percent` of all, or else as many as hold four times `max_frames`. Of their
+    frames, all are taken or, where they are too many, every so manyth. What is taken does not depend on the shards.
     Raises DataError when there is no utterance.
     """
     chosen, n_frames = _chosen(source, max_frames, percent, np.random.default_rng(seed))
@@ -56,7 +59,7 @@ def _chosen(
         order = order[: ceil(len(order) * percent / 100)]
     chosen, n_frames = [], 0
     for utterance in order:
-        if percent is None and n_frames >= max_frames:
+        if percent is None and n_frames >= _ONE_OF * max_frames:
             break
         chosen.append(utterance)
         n_frames += source.n_frames(utterance)

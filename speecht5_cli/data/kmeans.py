@@ -29,7 +29,7 @@ class FitSettings:
 
     clusters: int
     restarts: int = 20  # random starts, the best of which is gone on with (HuBERT's number; 1 is hardly worse)
-    percent: float | None = None  # of the utterances to look at (HuBERT: 10); None: as many as hold `max_frames`
+    percent: float | None = None  # of the utterances to look at (HuBERT: 10); None: as many as `sample` takes
     max_frames: int = 1_000_000  # in memory: 3 GB at 768 values a frame, 160 MB at 39
     seed: int = 0
 

@@ -72,7 +72,7 @@ def test_labels_without_features_on_disk(tmp_path: Path) -> None:
     train, dev = tones(tmp_path, "train", 0), tones(tmp_path, "dev", 1)
     for data_dir in (train, dev):
         run("features", data_dir, tmp_path / "mfcc" / data_dir.name, "--kind", "mfcc", "--nj", 1)
-    fit = ("--clusters", 8, "--restarts", 2, "--max-frames", 600)
+    fit = ("--clusters", 8, "--restarts", 2, "--max-frames", 150)
     run("units", "fit", tmp_path / "mfcc/train", tmp_path / "mfcc/dev", tmp_path / "km", *fit)
     run("units", "label", tmp_path / "km", tmp_path / "mfcc/dev", dev)
     expected = (dev / "units").read_bytes()
