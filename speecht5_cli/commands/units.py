@@ -69,7 +69,7 @@ def fit_command(
             print(f"{out}: up to date")
             return
         source = _opened(places, computed, allow_pipes=allow_pipes)
-        kmeans = fit_kmeans(source, settings, nj=computed.nj(nj) if computed else max(1, nj))
+        kmeans = fit_kmeans(source, settings, nj=_processes(computed, nj))
         kmeans.save(out)
     info = kmeans.info
     print(
@@ -113,7 +113,7 @@ def label_command(
             DataDir(data_dir),
             name=name,
             where=place,
-            nj=computed.nj(nj) if computed else max(1, nj),
+            nj=_processes(computed, nj),
             allow_pipes=allow_pipes,
             made_from=None if making.why == "forced" else f"{_record(computed)} {made_from}",
         )
@@ -132,11 +132,19 @@ def report_command(
     kind: Kind | None = KIND,
     model: Path | None = LAYER_MODEL,
     layer: int | None = LAYER,
+    nj: int = NJ,
     allow_pipes: bool = PIPES,
 ) -> None:
     phones = read_table(alignment) if alignment else None
-    source = _opened([place], FeatureOptions.if_given(kind, model, layer), allow_pipes=allow_pipes)
-    result = report(KMeans.load(kmeans_dir), source, alignment=phones, alignment_rate_hz=alignment_rate, where=place)
+    computed = FeatureOptions.if_given(kind, model, layer)
+    result = report(
+        KMeans.load(kmeans_dir),
+        _opened([place], computed, allow_pipes=allow_pipes),
+        alignment=phones,
+        alignment_rate_hz=alignment_rate,
+        where=place,
+        nj=_processes(computed, nj),
+    )
     path = out or kmeans_dir / "report.json"
     write_metadata(path, result)
     usage = result.usage
@@ -153,6 +161,11 @@ def report_command(
 
 def _record(computed: FeatureOptions | None) -> dict[str, Any]:
     return computed.record() if computed else {}
+
+
+def _processes(computed: FeatureOptions | None, nj: int) -> int:
+    """One, unless told otherwise, where features are only read."""
+    return computed.nj(nj) if computed else max(1, nj)
 
 
 def _inputs(places: Sequence[Path], computed: FeatureOptions | None) -> list[Path]:

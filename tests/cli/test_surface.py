@@ -33,7 +33,7 @@ SURFACE = {
     "translate": "--model --set",
     "units fit": ("--allow-pipes --clusters --kind --layer --max-frames --model --nj --percent --restarts --seed"),
     "units label": "--allow-pipes --kind --layer --model --name --nj",
-    "units report": "--alignment --alignment-rate --allow-pipes --kind --layer --model --out",
+    "units report": "--alignment --alignment-rate --allow-pipes --kind --layer --model --nj --out",
     "validate": "--allow-pipes --audio --fix --nj --no-audio",
     "vocab build": "--field --kind --size",
     "vocab check": "--field",

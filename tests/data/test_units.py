@@ -340,6 +340,17 @@ def agreement(kmeans: KMeans, units: list[int], phones: str, rate_hz: float = 50
     return result
 
 
+def test_a_report_does_not_depend_on_shards(kmeans: KMeans) -> None:
+    source = Features({f"u{i}": cloud(50, i)[0] for i in range(9)})
+    phones = {f"u{i}": " ".join("abcd"[(i + place) % 4] for place in range(50)) for i in range(7)}
+    one, two = (report(kmeans, source, alignment=phones, alignment_rate_hz=50, nj=nj) for nj in (1, 2))
+    assert one.phones == two.phones and one.phones is not None
+    assert one.phones.n_frames == 350
+    assert (one.usage.n_frames, one.usage.n_utterances) == (450, 9)
+    assert one.usage.inertia == pytest.approx(two.usage.inertia, rel=1e-12)
+    assert replace(one.usage, inertia=0) == replace(two.usage, inertia=0)
+
+
 def test_report_against_phones(kmeans: KMeans) -> None:
     perfect = agreement(kmeans, [0, 0, 1, 2, 2, 3], "a a b c c d")
     assert (perfect.phone_purity, perfect.cluster_purity, perfect.pnmi) == pytest.approx((1, 1, 1))
