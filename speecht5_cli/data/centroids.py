@@ -88,8 +88,16 @@ class _Scores:
 
     def __call__(self, frames: "Tensor") -> tuple["Tensor", "Tensor"]:
         """(T, D) -> (T,) float32, (T,) int64."""
-        best = self._offsets.addmm(frames.to(self._offsets.device), self._directions).max(1)
-        return best.values, best.indices
+        scores = self._offsets.addmm(frames.to(self._offsets.device), self._directions)  # (T, K)
+        labels = _argmax(scores)
+        return scores.gather(1, labels[:, None])[:, 0], labels
+
+
+def _argmax(scores: "Tensor") -> "Tensor":
+    """(T, K) -> (T,) int64. On the CPU by numpy, which takes a sixth of torch's time: half of it all for MFCCs."""
+    import torch
+
+    return torch.from_numpy(scores.numpy().argmax(1)) if scores.is_cpu else scores.argmax(1)
 
 
 def _main_directions(frames: "Tensor", share: Share) -> "Tensor":

