@@ -61,19 +61,17 @@ fi
 
 if pretrains && stage 3 units; then
   needs dump/mfcc/pretrain 2
-  features=dump/mfcc kmeans=exp/units
-  if [ "$iter" = 2 ]; then
+  if [ "$iter" = 1 ]; then
+    run speecht5 units fit dump/mfcc/pretrain "${more_speech[@]/#data/dump/mfcc}" exp/units --clusters 50 --restarts 1
+    run speecht5 units report exp/units dump/mfcc/pretrain_dev
+    for set in "${unlabelled[@]}"; do run speecht5 units label exp/units "dump/mfcc/$(basename "$set")" "$set"; done
+  else
     needs "$first/model" 4
-    features=dump/layer3 kmeans=exp/units_it2
-    for set in "${unlabelled[@]}"; do
-      run speecht5 features "$set" "$features/$(basename "$set")" --kind layer --model "$first" --layer 3
-    done
+    layer=(--kind layer --model "$first" --layer 3) # computed on the way: nothing of it goes to the disk
+    run speecht5 units fit data/pretrain "${more_speech[@]}" exp/units_it2 --clusters 50 --restarts 1 "${layer[@]}"
+    run speecht5 units report exp/units_it2 data/pretrain_dev "${layer[@]}"
+    for set in "${unlabelled[@]}"; do run speecht5 units label exp/units_it2 "$set" --name units_it2 "${layer[@]}"; done
   fi
-  run speecht5 units fit "$features/pretrain" "${more_speech[@]/#data/$features}" "$kmeans" --clusters 50 --restarts 1
-  run speecht5 units report "$kmeans" "$features/pretrain_dev"
-  for set in "${unlabelled[@]}"; do
-    run speecht5 units label "$kmeans" "$features/$(basename "$set")" "$set" --name "$units"
-  done
 fi
 
 if stage 4 pretrain; then

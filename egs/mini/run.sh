@@ -53,12 +53,11 @@ if pretrains && stage 3 units; then
     run speecht5 units label exp/units dump/mfcc/pretrain_dev data/pretrain_dev
   else
     needs "$first/model" 4
-    run speecht5 features data/pretrain dump/layer3/pretrain --kind layer --model "$first" --layer 3
-    run speecht5 features data/pretrain_dev dump/layer3/pretrain_dev --kind layer --model "$first" --layer 3
-    run speecht5 units fit dump/layer3/pretrain exp/units_it2 --clusters 100 --restarts 1
-    run speecht5 units report exp/units_it2 dump/layer3/pretrain_dev
-    run speecht5 units label exp/units_it2 dump/layer3/pretrain data/pretrain --name units_it2
-    run speecht5 units label exp/units_it2 dump/layer3/pretrain_dev data/pretrain_dev --name units_it2
+    layer=(--kind layer --model "$first" --layer 3) # computed on the way: nothing of it goes to the disk
+    run speecht5 units fit data/pretrain exp/units_it2 --clusters 100 --restarts 1 "${layer[@]}"
+    run speecht5 units report exp/units_it2 data/pretrain_dev "${layer[@]}"
+    run speecht5 units label exp/units_it2 data/pretrain --name units_it2 "${layer[@]}"
+    run speecht5 units label exp/units_it2 data/pretrain_dev --name units_it2 "${layer[@]}"
   fi
 fi
 

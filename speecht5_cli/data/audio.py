@@ -108,6 +108,12 @@ def audio_info(source: str | Path, *, allow_pipes: bool = False) -> AudioInfo:
     return AudioInfo(info.samplerate, info.channels, info.frames)
 
 
+def duration_s(ref: AudioRef, *, allow_pipes: bool = False) -> float:
+    """Seconds of an utterance, from the header alone where its end is not given. Raises DataError."""
+    end_s = audio_info(ref.source, allow_pipes=allow_pipes).duration_s if ref.end_s is None else ref.end_s
+    return end_s - ref.start_s
+
+
 def write_audio(path: Path, wave: np.ndarray) -> None:
     """Write a 16 kHz mono float wave as 16-bit WAV, clipped to [-1, 1]; in one step."""
     pcm = np.round(np.clip(wave, -1.0, 1.0) * 32767).astype(np.int16)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from speecht5_cli.data.audio import AudioRef, audio_info
+from speecht5_cli.data.audio import AudioRef, duration_s
 from speecht5_cli.data.tables import inverted, read_table, write_table
 from speecht5_cli.errors import DataError
 from speecht5_cli.files import atomic_dir
@@ -85,11 +85,7 @@ class DataDir:
                 return {utterance: float(seconds) for utterance, seconds in self.table("utt2dur").items()}
             except ValueError as error:
                 raise DataError(f"{self.path}/utt2dur: {error}; expected seconds") from None
-        durations = {}
-        for utterance, ref in self.audio().items():
-            end_s = audio_info(ref.source, allow_pipes=allow_pipes).duration_s if ref.end_s is None else ref.end_s
-            durations[utterance] = end_s - ref.start_s
-        return durations
+        return {utterance: duration_s(ref, allow_pipes=allow_pipes) for utterance, ref in self.audio().items()}
 
     def subset(self, out: Path, utterances: Iterable[str]) -> "DataDir":
         """Write the utterances (in any order, all of this dir) to a new dir, with only what belongs to them."""

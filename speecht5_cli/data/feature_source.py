@@ -5,12 +5,13 @@ Whoever uses features (k-means, unit labels, the writer of archives) asks a `Fea
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import groupby, islice
+from functools import cached_property
+from itertools import groupby
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from speecht5_cli.data.audio import AudioRef, read_audio
+from speecht5_cli.data.audio import SAMPLE_RATE, AudioRef, duration_s, read_audio
 from speecht5_cli.data.features import LOG_MEL, MFCC_DIM, N_CEPSTRA, log_mel, mfcc
 from speecht5_cli.data.frames import (
     LOG_MEL_RATE_HZ,
@@ -30,8 +31,9 @@ Extract = Callable[[list[np.ndarray]], list[np.ndarray]]  # waves (n_samples,) -
 _RATES_HZ = {"logmel": LOG_MEL_RATE_HZ, "mfcc": MFCC_RATE_HZ, "layer": UNIT_RATE_HZ}
 _N_FRAMES = {"logmel": n_log_mel_frames, "mfcc": n_mfcc_frames, "layer": n_unit_frames}
 
-_SORTED_AT_ONCE = 64  # utterances among which those of similar length share a batch
-_BATCH_SAMPLES = 80 * 16_000  # 80 s, padding included
+_BATCH_SAMPLES = 80 * SAMPLE_RATE  # padding included
+_SORTED_AT_ONCE = 64  # utterances among which those of similar length share a batch,
+_SORTED_SAMPLES = 15 * _BATCH_SAMPLES  # or fewer where they are long: 20 minutes
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,14 @@ class FeatureSource(Protocol):
     def utterances(self) -> list[str]:
         """All ids, sorted."""
 
+    def n_frames(self, utterance: str) -> int:
+        """Frames of an utterance, without computing them: one more or less than `read` gives, at most."""
+
     def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         """(id, (T, D) float32) for the given ids, in their order, one after the other."""
+
+    def part(self, utterances: Iterable[str]) -> "FeatureSource":
+        """The features of these utterances only: small enough to be sent to another process."""
 
 
 class JoinedFeatures:
@@ -121,40 +129,83 @@ class JoinedFeatures:
         """The ids of all sources, sorted."""
         return sorted(self._source_of)
 
+    def n_frames(self, utterance: str) -> int:
+        """See FeatureSource."""
+        return self._source_of[utterance].n_frames(utterance)
+
     def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         """See FeatureSource."""
         for source, some in groupby(utterances, key=self._source_of.__getitem__):
             yield from source.read(some)
 
+    def part(self, utterances: Iterable[str]) -> FeatureSource:
+        """See FeatureSource."""
+        of_source: dict[FeatureSource, list[str]] = {}
+        for utterance in utterances:
+            of_source.setdefault(self._source_of[utterance], []).append(utterance)
+        return JoinedFeatures([source.part(some) for source, some in of_source.items()])
+
 
 class ComputedFeatures:
-    """Features that are computed from the sound when they are asked for and touch no disk."""
+    """Features that are computed from the sound when they are asked for and touch no disk.
+
+    `make_extract` is called once, where the first features are asked for: it may load a model. To be sent to another
+    process it must be picklable.
+    """
 
     def __init__(
-        self, refs: Mapping[str, AudioRef], info: FeatureInfo, extract: Extract, *, allow_pipes: bool = False
+        self,
+        refs: Mapping[str, AudioRef],
+        info: FeatureInfo,
+        make_extract: Callable[[], Extract],
+        *,
+        allow_pipes: bool = False,
     ) -> None:
         self.info = info
         self._refs = refs
-        self._extract = extract
+        self._make_extract = make_extract
         self._allow_pipes = allow_pipes
+
+    @cached_property
+    def _extract(self) -> Extract:
+        return self._make_extract()
 
     @property
     def utterances(self) -> list[str]:
         """The ids of the data dir, sorted."""
         return sorted(self._refs)
 
+    def n_frames(self, utterance: str) -> int:
+        """See FeatureSource; from the header of the sound."""
+        seconds = duration_s(self._refs[utterance], allow_pipes=self._allow_pipes)
+        return self.info.n_frames(round(seconds * SAMPLE_RATE))
+
+    def part(self, utterances: Iterable[str]) -> FeatureSource:
+        """See FeatureSource."""
+        refs = {utterance: self._refs[utterance] for utterance in utterances}
+        return ComputedFeatures(refs, self.info, self._make_extract, allow_pipes=self._allow_pipes)
+
     def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         """See FeatureSource. Raises DataError, with the utterance, for sound that is unreadable or too short."""
-        remaining = iter(utterances)
-        while window := list(islice(remaining, _SORTED_AT_ONCE)):
-            waves = {utterance: self._wave(utterance) for utterance in window}
+        for waves in self._windows(utterances):
             features: dict[str, np.ndarray] = {}
             for batch in _batches(waves):
                 found = self._extract([waves[utterance] for utterance in batch])
                 features.update(zip(batch, found, strict=True))
-            for utterance in window:
-                self._check(utterance, features[utterance], len(waves[utterance]))
+            for utterance, wave in waves.items():
+                self._check(utterance, features[utterance], len(wave))
                 yield utterance, features[utterance]
+
+    def _windows(self, utterances: Iterable[str]) -> Iterator[dict[str, np.ndarray]]:
+        """Waves in their order, as many as share batches."""
+        waves: dict[str, np.ndarray] = {}
+        for utterance in utterances:
+            waves[utterance] = self._wave(utterance)
+            if len(waves) == _SORTED_AT_ONCE or sum(map(len, waves.values())) > _SORTED_SAMPLES:
+                yield waves
+                waves = {}
+        if waves:
+            yield waves
 
     def _wave(self, utterance: str) -> np.ndarray:
         try:

@@ -5,8 +5,9 @@ on with the shards that are missing. `feats.scp` comes last, sorted by id.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from speecht5_cli import __version__
 from speecht5_cli.data.archives import read_matrix, write_archive
 from speecht5_cli.data.audio import AudioRef
 from speecht5_cli.data.datadir import DataDir, shards
-from speecht5_cli.data.feature_source import ComputedFeatures, Extract, FeatureInfo
+from speecht5_cli.data.feature_source import ComputedFeatures, Extract, FeatureInfo, FeatureSource
 from speecht5_cli.data.metadata import read_metadata, write_metadata
 from speecht5_cli.data.tables import read_table, write_table
 from speecht5_cli.errors import DataError
@@ -31,15 +32,31 @@ _SHARDS_PER_JOB = 4  # progress and resuming go by shards
 class FeatureFolder:
     """The features that `write_features` wrote, as a FeatureSource. Raises DataError when the folder has none."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, scp: Mapping[str, str] | None = None) -> None:
+        """`scp` stands for the content of feats.scp."""
         self.path = path
         self.info = read_metadata(FeatureInfo, path / FEATS_JSON, "`speecht5 features` makes it")
-        self._scp = read_table(path / FEATS_SCP)
+        self._scp = read_table(path / FEATS_SCP) if scp is None else scp
 
     @property
     def utterances(self) -> list[str]:
         """The ids of feats.scp, sorted."""
         return sorted(self._scp)
+
+    def n_frames(self, utterance: str) -> int:
+        """See FeatureSource. Raises DataError where utt2num_frames says nothing of use."""
+        try:
+            return int(self._num_frames[utterance])
+        except (KeyError, ValueError):
+            raise DataError(f"{self.path / NUM_FRAMES}: no number of frames for utterance '{utterance}'") from None
+
+    @cached_property
+    def _num_frames(self) -> dict[str, str]:
+        return read_table(self.path / NUM_FRAMES)
+
+    def part(self, utterances: Iterable[str]) -> FeatureSource:
+        """See FeatureSource."""
+        return FeatureFolder(self.path, scp={utterance: self._scp[utterance] for utterance in utterances})
 
     def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         """See FeatureSource. Raises DataError, with the utterance, for what is missing, unreadable or of other size."""
@@ -132,7 +149,7 @@ class _WriteShard:
             return before
         stamp.unlink(missing_ok=True)
         refs = {item.id: item.ref for item in shard}
-        source = ComputedFeatures(refs, self.info, self.make_extract(), allow_pipes=self.allow_pipes)
+        source = ComputedFeatures(refs, self.info, self.make_extract, allow_pipes=self.allow_pipes)
         places = write_archive(archive, source.read(refs))
         audio_s = sum(n_frames for _, n_frames in places.values()) / self.info.rate_hz
         written = _Written(archive.name, made_from, places, audio_s)

@@ -1,19 +1,18 @@
 """k-means over features: the clusters that speech pre-training predicts.
 
-A k-means model is a folder: `centroids.npy` (K, D) float32, and `kmeans.json`, which says what it was fitted on. It is
-fitted on a sample of frames that fits into memory, whatever the size of the corpus. The frame that is nearest to a
-centroid by squared distance |x - c|^2 is the one with the largest x.c - |c|^2 / 2: one matrix product.
+A k-means model is a folder: `centroids.npy` (K, D) float32, and `kmeans.json`, which says what it was fitted on.
 """
 
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 
 import numpy as np
 
+from speecht5_cli.data.centroids import Nearest, fit
 from speecht5_cli.data.feature_source import FeatureInfo, FeatureSource
+from speecht5_cli.data.frame_sample import sample
 from speecht5_cli.data.metadata import read_metadata, write_metadata
 from speecht5_cli.errors import DataError
 from speecht5_cli.files import atomic_write
@@ -21,23 +20,23 @@ from speecht5_cli.files import atomic_write
 CENTROIDS = "centroids.npy"
 KMEANS_JSON = "kmeans.json"
 
-_ROWS_AT_ONCE = 1 << 14  # frames whose distances to all centroids are in memory at the same time
+_ROWS_AT_ONCE = 1 << 14  # frames whose differences from their centroids are in memory at the same time
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How to fit. The numbers of the mini-batches are HuBERT's and stand in `fit`."""
+    """How to fit."""
 
     clusters: int
-    restarts: int = 20  # random starts, the best of which is gone on with (HuBERT's number; 1 is hardly worse)
-    percent: float = 100.0  # of the utterances that are looked at (HuBERT: 10)
+    restarts: int = 20  # random starts, the best of which is gone on with (HuBERT's; one start is 1 % worse at most)
+    percent: float | None = None  # of the utterances to look at (HuBERT: 10); None: as many as `sample` takes
     max_frames: int = 1_000_000  # in memory: 3 GB at 768 values a frame, 160 MB at 39
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.clusters < 2:
             raise ValueError(f"{self.clusters} clusters: expected at least 2")
-        if not 0 < self.percent <= 100:
+        if self.percent is not None and not 0 < self.percent <= 100:
             raise ValueError(f"percent {self.percent}: expected more than 0 and at most 100")
 
 
@@ -86,11 +85,11 @@ class KMeans:
 
     def assign(self, features: np.ndarray) -> np.ndarray:
         """(T, D) -> (T,) int64: the nearest centroid of each frame."""
-        return nearest(features, self.centroids, self._half_norms)
+        return self._nearest(features)
 
     @cached_property
-    def _half_norms(self) -> np.ndarray:
-        return half_norms(self.centroids)
+    def _nearest(self) -> Nearest:
+        return Nearest(self.centroids)
 
     def check_fits(self, features: FeatureInfo, where: Path | str) -> None:
         """Raises DataError when features are not of the kind that the model was fitted on; `where` they are from."""
@@ -107,20 +106,6 @@ class KMeans:
             )
 
 
-def half_norms(centroids: np.ndarray) -> np.ndarray:
-    """(K, D) -> (K,): |c|^2 / 2."""
-    return 0.5 * np.einsum("kd,kd->k", centroids, centroids)
-
-
-def nearest(features: np.ndarray, centroids: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """(T, D), (K, D) and its half norms (K,) -> (T,) int64."""
-    labels = np.empty(len(features), np.int64)
-    for start in range(0, len(features), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
-        np.argmax(features[rows] @ centroids.T - half, axis=1, out=labels[rows])
-    return labels
-
-
 def squared_distances(features: np.ndarray, centroids: np.ndarray, labels: np.ndarray) -> float:
     """The sum of |x - c|^2 over the frames (T, D), with the labels (T,) of their centroids."""
     total = 0.0
@@ -130,18 +115,20 @@ def squared_distances(features: np.ndarray, centroids: np.ndarray, labels: np.nd
     return total
 
 
-def fit_kmeans(source: FeatureSource, settings: FitSettings) -> KMeans:
-    """Fit on a sample of the source's frames.
+def fit_kmeans(source: FeatureSource, settings: FitSettings, *, nj: int = 1) -> KMeans:
+    """Fit on a sample of the source's frames, which `nj` processes read or compute.
 
     Raises DataError when there are fewer frames than clusters, or when all of them fall into one cluster.
     """
-    frames, n_utterances = sample(source, settings)
+    frames, n_utterances = sample(
+        source, max_frames=settings.max_frames, percent=settings.percent, seed=settings.seed, nj=nj
+    )
     if len(frames) < settings.clusters:
         raise DataError(
             f"{len(frames)} frames of {n_utterances} utterances are too few for {settings.clusters} clusters"
         )
     centroids = fit(frames, settings.clusters, restarts=settings.restarts, seed=settings.seed)
-    labels = nearest(frames, centroids, half_norms(centroids))
+    labels = Nearest(centroids)(frames)
     n_used = len(np.unique(labels))
     if n_used < 2:
         raise DataError(f"all {len(frames)} frames fall into one cluster: the features are constant")
@@ -157,49 +144,6 @@ def fit_kmeans(source: FeatureSource, settings: FitSettings) -> KMeans:
             inertia=squared_distances(frames, centroids, labels) / len(frames),
         ),
     )
-
-
-def fit(frames: np.ndarray, k: int, *, restarts: int, seed: int) -> np.ndarray:
-    """(N, D) float32 -> (K, D) float32 centroids, by mini-batches as in HuBERT's recipe (fairseq's simple_kmeans)."""
-    from sklearn.cluster import MiniBatchKMeans
-
-    model = MiniBatchKMeans(
-        k,
-        init="k-means++",
-        n_init=restarts,
-        max_iter=100,
-        batch_size=10_000,
-        tol=0.0,
-        max_no_improvement=100,
-        reassignment_ratio=0.0,
-        compute_labels=False,
-        random_state=seed,
-    )
-    return np.ascontiguousarray(model.fit(frames).cluster_centers_, dtype=np.float32)
-
-
-def sample(source: FeatureSource, settings: FitSettings) -> tuple[np.ndarray, int]:
-    """(n, D) float32 frames, at most `max_frames`, and the number of utterances that they are drawn from.
-
-    Of the chosen utterances every frame has the same chance (reservoir sampling), and none is in memory for longer
-    than its turn.
-    """
-    rng = np.random.default_rng(settings.seed)
-    utterances = source.utterances
-    if not utterances:
-        raise DataError("no features to fit on: the source has no utterance")
-    n_chosen = ceil(len(utterances) * settings.percent / 100)
-    chosen = [utterances[i] for i in np.sort(rng.choice(len(utterances), n_chosen, replace=False))]
-    frames = np.empty((settings.max_frames, source.info.dim), np.float32)  # takes memory only as it fills
-    n_seen = 0
-    for _, features in source.read(chosen):
-        n_new = min(settings.max_frames - n_seen, len(features)) if n_seen < settings.max_frames else 0
-        frames[n_seen : n_seen + n_new] = features[:n_new]
-        late = features[n_new:]  # frame number i of the corpus takes a random place of i, where there is one
-        places = rng.integers(0, np.arange(n_seen + n_new, n_seen + len(features)) + 1)
-        frames[places[places < settings.max_frames]] = late[places < settings.max_frames]
-        n_seen += len(features)
-    return frames[:n_seen], n_chosen
 
 
 def _hash(centroids: np.ndarray) -> str:

@@ -5,16 +5,19 @@ the purities, and the phone-normalised mutual information, the share of the phon
 removes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from speecht5_cli.data.feature_shards import ShardItem, feature_shards, read_shard
 from speecht5_cli.data.feature_source import FeatureSource
 from speecht5_cli.data.kmeans import KMeans, squared_distances
 from speecht5_cli.errors import DataError
+from speecht5_cli.workers import map_shards
 
+_UTTERANCES_AT_ONCE = 256  # in a shard
 _TOLERANCE_S = 0.1  # between the ends of an alignment and of the units
 
 
@@ -62,6 +65,7 @@ def report(
     alignment: Mapping[str, str] | None = None,
     alignment_rate_hz: float = 100.0,
     where: Path | str = "the features",
+    nj: int = 1,
 ) -> UnitReport:
     """Measure a k-means model on features, best ones that it was not fitted on.
 
@@ -69,15 +73,44 @@ def report(
     features do not fit the model, or the alignment not the features.
     """
     kmeans.check_fits(source.info, where)
-    usage = _UsageCounts(kmeans.n_clusters)
-    joint = _JointCounts(kmeans.n_clusters, alignment or {}, alignment_rate_hz, source.info.rate_hz)
-    for utterance, features in source.read(source.utterances):
-        labels = kmeans.assign(features)
-        usage.add(labels, squared_distances(features, kmeans.centroids, labels))
-        joint.add(utterance, labels)
-    if not usage.n_utterances:
+    if not source.utterances:
         raise DataError("no features to report on: the source has no utterance")
+    count = _CountShard(kmeans, alignment or {}, alignment_rate_hz)
+    shards = feature_shards(source, source.utterances, at_once=_UTTERANCES_AT_ONCE, nj=nj)
+    usage, joint = count.empty()
+    for some_usage, some_joint in map_shards(count, shards, doing="units", nj=nj, audio_s=count.audio_s):
+        usage.join(some_usage)
+        joint.join(some_joint)
     return UnitReport(usage.result(source.info.rate_hz), joint.result() if alignment is not None else None)
+
+
+@dataclass(frozen=True)
+class _CountShard:
+    """The work of one process: `map_shards` sends it there."""
+
+    kmeans: KMeans
+    alignment: Mapping[str, str]
+    alignment_rate_hz: float
+
+    def __call__(self, shard: Sequence[ShardItem]) -> tuple["_UsageCounts", "_JointCounts"]:
+        usage, joint = self.empty()
+        for utterance, features in read_shard(shard):
+            labels = self.kmeans.assign(features)
+            usage.add(labels, squared_distances(features, self.kmeans.centroids, labels))
+            if utterance in self.alignment:
+                joint.add(utterance, self.alignment[utterance].replace(",", " ").split(), labels)
+        return usage, joint
+
+    def empty(self) -> tuple["_UsageCounts", "_JointCounts"]:
+        """What counting starts from."""
+        rate_hz = self.kmeans.info.features.rate_hz
+        return _UsageCounts(self.kmeans.n_clusters), _JointCounts(
+            self.kmeans.n_clusters, self.alignment_rate_hz, rate_hz
+        )
+
+    def audio_s(self, counts: tuple["_UsageCounts", "_JointCounts"]) -> float:
+        """Seconds of sound behind the counts."""
+        return counts[0].n_frames / self.kmeans.info.features.rate_hz
 
 
 class _UsageCounts:
@@ -85,20 +118,30 @@ class _UsageCounts:
         self._counts = np.zeros(n_clusters, np.int64)
         self._n_runs = 0
         self._distance = 0.0
-        self.n_utterances = 0
+        self._n_utterances = 0
 
     def add(self, labels: np.ndarray, distance: float) -> None:
         self._counts += np.bincount(labels, minlength=len(self._counts))
         self._n_runs += int((np.diff(labels) != 0).sum()) + 1
         self._distance += distance
-        self.n_utterances += 1
+        self._n_utterances += 1
+
+    def join(self, other: "_UsageCounts") -> None:
+        self._counts += other._counts
+        self._n_runs += other._n_runs
+        self._distance += other._distance
+        self._n_utterances += other._n_utterances
+
+    @property
+    def n_frames(self) -> int:
+        return int(self._counts.sum())
 
     def result(self, rate_hz: float) -> Usage:
-        n_frames = int(self._counts.sum())
+        n_frames = self.n_frames
         entropy = _entropy(self._counts)
         run = n_frames / self._n_runs
         return Usage(
-            n_utterances=self.n_utterances,
+            n_utterances=self._n_utterances,
             n_frames=n_frames,
             n_clusters=len(self._counts),
             n_used=int((self._counts > 0).sum()),
@@ -113,25 +156,27 @@ class _UsageCounts:
 class _JointCounts:
     """How often each phone meets each unit."""
 
-    def __init__(
-        self, n_clusters: int, alignment: Mapping[str, str], phone_rate_hz: float, unit_rate_hz: float
-    ) -> None:
-        self._alignment = alignment
+    def __init__(self, n_clusters: int, phone_rate_hz: float, unit_rate_hz: float) -> None:
         self._phone_rate_hz, self._unit_rate_hz = phone_rate_hz, unit_rate_hz
         self._n_clusters = n_clusters
         self._counts: dict[str, np.ndarray] = {}  # phone -> (K,)
         self._n_utterances = 0
 
-    def add(self, utterance: str, labels: np.ndarray) -> None:
-        if utterance not in self._alignment:
-            return
-        phones = self._alignment[utterance].replace(",", " ").split()
+    def add(self, utterance: str, phones: list[str], labels: np.ndarray) -> None:
         self._check_lengths(utterance, len(phones), len(labels))
         for phone, unit in self._paired(phones, labels):
-            if phone not in self._counts:
-                self._counts[phone] = np.zeros(self._n_clusters, np.int64)
-            self._counts[phone][unit] += 1
+            self._of(phone)[unit] += 1
         self._n_utterances += 1
+
+    def join(self, other: "_JointCounts") -> None:
+        for phone, counts in other._counts.items():
+            self._of(phone)[:] += counts
+        self._n_utterances += other._n_utterances
+
+    def _of(self, phone: str) -> np.ndarray:
+        if phone not in self._counts:
+            self._counts[phone] = np.zeros(self._n_clusters, np.int64)
+        return self._counts[phone]
 
     def _paired(self, phones: list[str], labels: np.ndarray) -> Iterator[tuple[str, int]]:
         """The unit under the start of each phone frame, up to the shorter end."""

@@ -15,12 +15,9 @@ import numpy as np
 
 from speecht5_cli.data.audio import SAMPLE_RATE
 from speecht5_cli.data.datadir import DataDir
-from speecht5_cli.data.feature_source import FeatureSource
 from speecht5_cli.data.frames import MFCC_RATE_HZ, UNIT_RATE_HZ, n_mfcc_frames, n_unit_frames
-from speecht5_cli.data.kmeans import KMeans
 from speecht5_cli.data.metadata import read_metadata, write_metadata
 from speecht5_cli.errors import DataError
-from speecht5_cli.files import atomic_write
 
 UNITS = "units"
 
@@ -101,21 +98,25 @@ class Labelled:
 class LabelChecks:
     """The rules that all unit labels of a data dir must keep, utterance by utterance and then as a whole."""
 
-    def __init__(self, data_dir: DataDir, info: UnitInfo, name: str) -> None:
+    def __init__(self, data_dir: DataDir, info: UnitInfo, name: str, *, allow_pipes: bool = False) -> None:
         self._where = data_dir.path / name
         self._info = info
-        self._durations = data_dir.durations()
+        self._durations = data_dir.durations(allow_pipes=allow_pipes)
         self._counts = np.zeros(info.n_clusters, np.int64)
         self._n_utterances = 0
 
-    def add(self, utterance: str, labels: np.ndarray) -> None:
-        """Raises DataError when the number of labels (T,) does not fit the sound."""
+    def check_length(self, utterance: str, n_labels: int) -> None:
+        """Raises DataError when the number of labels does not fit the sound."""
         expected = self._info.n_frames(self._durations[utterance])
-        if abs(len(labels) - expected) > _TOLERANCE_FRAMES:
+        if abs(n_labels - expected) > _TOLERANCE_FRAMES:
             raise DataError(
-                f"{self._where}: utterance {utterance}: {len(labels)} labels at {self._info.rate_hz:g} Hz, but its "
+                f"{self._where}: utterance {utterance}: {n_labels} labels at {self._info.rate_hz:g} Hz, but its "
                 f"{self._durations[utterance]:.3f} s of sound make {expected}; do the features belong to this sound?"
             )
+
+    def add(self, utterance: str, labels: np.ndarray) -> None:
+        """Count the labels (T,). Raises DataError when their number does not fit the sound."""
+        self.check_length(utterance, len(labels))
         self._counts += np.bincount(labels, minlength=len(self._counts))
         self._n_utterances += 1
 
@@ -140,29 +141,6 @@ def check_same_utterances(found: Collection[str], data_dir: DataDir, where: Path
             if some
         ]
         raise DataError(f"{where}: other utterances than the data dir's: {'; '.join(parts)}")
-
-
-def write_labels(
-    kmeans: KMeans, source: FeatureSource, data_dir: DataDir, *, name: str = UNITS, where: Path | str = "the features"
-) -> Labelled:
-    """Assign every frame of the data dir to its cluster, and write the table and its description.
-
-    Raises DataError, and leaves what was there, when the features are of another kind than the k-means model's, are
-    not of exactly the dir's utterances, or do not fit the length of the sound (by more than one frame). `where` they
-    are from starts messages.
-    """
-    kmeans.check_fits(source.info, where)
-    check_same_utterances(source.utterances, data_dir, where)
-    info = UnitInfo(source.info.rate_hz, kmeans.n_clusters, kmeans.info.hash)
-    checks = LabelChecks(data_dir, info, name)
-    with atomic_write(data_dir.path / name) as out:
-        for utterance, features in source.read(data_dir.utterances):
-            labels = kmeans.assign(features)
-            checks.add(utterance, labels)
-            out.write(f"{utterance} {' '.join(map(str, labels.tolist()))}\n")
-        result = checks.result()
-    info.save(data_dir.path, name)
-    return result
 
 
 def check_labels(data_dir: DataDir, name: str = UNITS) -> Labelled:

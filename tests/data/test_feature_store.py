@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from speecht5_cli.data.datadir import DataDir, write_tables
 from speecht5_cli.data.feature_source import (
     ComputedFeatures,
     Extract,
+    JoinedFeatures,
     extract_log_mel,
     extract_mfcc,
     layer_info,
@@ -51,6 +53,10 @@ def fake_layer(waves: list[np.ndarray]) -> list[np.ndarray]:
     longest = max(map(len, waves))
     assert len(waves) * longest <= 80 * 16_000 or len(waves) == 1
     return [np.stack([np.arange(n_unit_frames(len(w))), np.full(n_unit_frames(len(w)), w.sum())], 1) for w in waves]
+
+
+def infinite(waves: list[np.ndarray]) -> list[np.ndarray]:
+    return [log_mel(wave) * np.inf for wave in waves]
 
 
 def refuse() -> Extract:
@@ -125,7 +131,7 @@ def test_arks_of_more_shards_are_removed(data_dir: DataDir, tmp_path: Path) -> N
 
 
 def test_batches_do_not_mix_up_utterances(data_dir: DataDir) -> None:
-    source = ComputedFeatures(data_dir.audio(), layer_info(2, model="0" * 16, layer=6), fake_layer)
+    source = ComputedFeatures(data_dir.audio(), layer_info(2, model="0" * 16, layer=6), partial(just, fake_layer))
     sums = {utterance: features[0, 1] for utterance, features in source.read(reversed(data_dir.utterances))}
     assert list(sums) == list(reversed(data_dir.utterances))
     for utterance, (_, features) in zip(data_dir.utterances, source.read(data_dir.utterances), strict=True):
@@ -137,22 +143,44 @@ def test_long_utterances_get_batches_of_their_own(tmp_path: Path) -> None:
     for name, duration in seconds.items():
         write_audio(tmp_path / f"{name}.wav", np.zeros(int(duration * 16_000), np.float32))
     refs = {name: AudioRef(str(tmp_path / f"{name}.wav")) for name in seconds}
-    found = dict(ComputedFeatures(refs, layer_info(2, model="0", layer=1), fake_layer).read(seconds))
+    found = dict(ComputedFeatures(refs, layer_info(2, model="0", layer=1), partial(just, fake_layer)).read(seconds))
     assert {name: len(features) for name, features in found.items()} == {
         name: n_unit_frames(int(duration * 16_000)) for name, duration in seconds.items()
     }
+
+
+def test_a_source_knows_its_frames_and_has_parts(data_dir: DataDir, tmp_path: Path) -> None:
+    """Computed or stored, alone or joined; a part survives the way to another process."""
+    write_features(data_dir, tmp_path / "mfcc", mfcc_info(), partial(just, extract_mfcc))
+    stored = FeatureFolder(tmp_path / "mfcc")
+    computed = ComputedFeatures(data_dir.audio(), mfcc_info(), partial(just, extract_mfcc))
+    expected = dict(stored.read(stored.utterances))
+    halves = [stored.part(data_dir.utterances[:6]), computed.part(data_dir.utterances[6:])]
+    for source in (stored, computed, JoinedFeatures(halves)):
+        assert source.utterances == data_dir.utterances
+        assert {id_: source.n_frames(id_) for id_ in expected} == {id_: len(found) for id_, found in expected.items()}
+        wanted = [data_dir.utterances[number] for number in (9, 2)]
+        part = pickle.loads(pickle.dumps(source.part(wanted)))
+        assert part.utterances == sorted(wanted) and part.info == mfcc_info()
+        assert [id_ for id_, _ in part.read(wanted)] == wanted
+        for id_, found in part.read(wanted):
+            np.testing.assert_array_equal(found, expected[id_])
+    (tmp_path / "mfcc/utt2num_frames").write_text("s-01 many\n")
+    for id_ in ("s-00", "s-01"):
+        with pytest.raises(DataError, match=f"utt2num_frames: no number of frames for utterance '{id_}'"):
+            FeatureFolder(tmp_path / "mfcc").n_frames(id_)
 
 
 def test_computing_refuses_what_is_wrong(data_dir: DataDir, tmp_path: Path) -> None:
     write_audio(tmp_path / "short.wav", wave(0.02, 0))
     refs = {"s-short": AudioRef(str(tmp_path / "short.wav"))}
     with pytest.raises(DataError, match="utterance s-short: 320 samples are too few for mfcc"):
-        next(ComputedFeatures(refs, mfcc_info(), extract_mfcc).read(refs))
+        next(ComputedFeatures(refs, mfcc_info(), partial(just, extract_mfcc)).read(refs))
     with pytest.raises(
         DataError, match=r"utterance s-00: mfcc features \(7, 80\), expected \(8, 39\) for 1600 samples"
     ):
-        next(ComputedFeatures(data_dir.audio(), mfcc_info(), extract_log_mel).read(["s-00"]))
-    broken = ComputedFeatures(data_dir.audio(), log_mel_info(), lambda waves: [log_mel(w) * np.inf for w in waves])
+        next(ComputedFeatures(data_dir.audio(), mfcc_info(), partial(just, extract_log_mel)).read(["s-00"]))
+    broken = ComputedFeatures(data_dir.audio(), log_mel_info(), partial(just, infinite))
     with pytest.raises(DataError, match=r"s-00: .*not finite"):
         next(broken.read(["s-00"]))
 

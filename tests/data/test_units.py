@@ -4,16 +4,20 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from speecht5_cli.data.centroids import Nearest
 from speecht5_cli.data.datadir import DataDir, write_tables
 from speecht5_cli.data.feature_source import FeatureInfo, JoinedFeatures, layer_info, mfcc_info
+from speecht5_cli.data.frame_sample import sample
 from speecht5_cli.data.frames import n_mfcc_frames, n_unit_frames
-from speecht5_cli.data.kmeans import FitSettings, KMeans, fit_kmeans, half_norms, nearest, sample
+from speecht5_cli.data.kmeans import FitSettings, KMeans, fit_kmeans
+from speecht5_cli.data.unit_labels import write_labels
 from speecht5_cli.data.unit_report import PhoneAgreement, report
-from speecht5_cli.data.units import UnitInfo, check_labels, parse_units, read_units, write_labels
+from speecht5_cli.data.units import UnitInfo, check_labels, parse_units, read_units
 from speecht5_cli.errors import DataError
 
 CENTRES = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], np.float32)
@@ -30,8 +34,14 @@ class Features:
     def utterances(self) -> list[str]:
         return sorted(self.features)
 
+    def n_frames(self, utterance: str) -> int:
+        return len(self.features[utterance])
+
     def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         return ((utterance, self.features[utterance]) for utterance in utterances)
+
+    def part(self, utterances: Iterable[str]) -> "Features":
+        return Features({utterance: self.features[utterance] for utterance in utterances}, self.info)
 
 
 def cloud(n_frames: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -80,22 +90,59 @@ def test_assignment_is_the_nearest_centroid(kmeans: KMeans) -> None:
 
 
 def test_assignment_far_from_the_origin() -> None:
-    centres = CENTRES + 1000
+    """The squares of such numbers leave nothing of the differences in 32 bits."""
     frames, which = cloud(100, 0)
-    np.testing.assert_array_equal(nearest(frames + 1000, centres, half_norms(centres)), which)
+    np.testing.assert_array_equal(Nearest(CENTRES + 10_000)(frames + 10_000), which)
 
 
-def test_a_sample_is_bounded_and_fair() -> None:
-    values = {f"u{i:03}": np.full((50, 1), i, np.float32) for i in range(100)}
-    source = Features(values, layer_info(1, model="f", layer=1))
-    drawn = np.concatenate([sample(source, FitSettings(2, max_frames=500, seed=seed))[0] for seed in range(40)])
-    assert drawn.shape == (40 * 500, 1)
-    halves = np.histogram(drawn, bins=[0, 25, 50, 75, 100])[0] / len(drawn)
-    np.testing.assert_allclose(halves, 0.25, atol=0.015)  # early and late utterances alike
-    everything, n_utterances = sample(source, FitSettings(2))
-    assert (everything.shape, n_utterances) == ((5000, 1), 100)
-    some, n_utterances = sample(source, FitSettings(2, percent=9.5))
-    assert (len(some), n_utterances, len(np.unique(some))) == (500, 10, 10)
+def numbered(n_utterances: int, n_frames: int) -> Features:
+    """Frames that say which utterance they are from, and where in it."""
+    places = np.arange(n_frames, dtype=np.float32)
+    values = {f"u{i:03}": np.stack([np.full_like(places, i), places], 1) for i in range(n_utterances)}
+    return Features(values)
+
+
+def test_a_sample_is_everything_that_fits() -> None:
+    source = numbered(100, 50)
+    frames, n_utterances = sample(source, max_frames=5000, percent=None, seed=0)
+    assert n_utterances == 100
+    np.testing.assert_array_equal(frames, np.concatenate([source.features[id_] for id_ in source.utterances]))
+
+
+@pytest.mark.parametrize("percent", [None, 40, 100])
+def test_a_sample_is_bounded_and_fair(percent: float | None) -> None:
+    """Early and late utterances alike, and early and late frames."""
+    source = numbered(100, 50)
+    drawn = [sample(source, max_frames=510, percent=percent, seed=seed)[0] for seed in range(200)]
+    assert all(480 <= len(frames) <= 510 for frames in drawn)
+    for values, end in zip(np.concatenate(drawn).T, (100, 50)):
+        quarters = np.histogram(values, bins=np.linspace(0, end, 5))[0] / len(values)
+        np.testing.assert_allclose(quarters, 0.25, atol=0.03)
+
+
+def test_a_sample_reads_what_it_needs() -> None:
+    source = numbered(100, 50)
+    read: list[str] = []
+    whole = source.part
+
+    def watched(utterances: Iterable[str]) -> Features:
+        read.extend(utterances := list(utterances))
+        return whole(utterances)
+
+    source.part = watched  # type: ignore[method-assign]
+    frames, n_utterances = sample(source, max_frames=510, percent=None, seed=0)
+    assert (len(read), n_utterances, len(frames)) == (41, 41, pytest.approx(510, abs=20))
+    np.testing.assert_array_equal(np.unique(frames[:, 0]), [int(id_[1:]) for id_ in read])
+    frames, n_utterances = sample(source, max_frames=9999, percent=9.5, seed=0)
+    assert (len(frames), n_utterances, len(np.unique(frames[:, 0]))) == (500, 10, 10)
+
+
+def test_a_sample_does_not_depend_on_shards() -> None:
+    source = numbered(30, 50)
+    one = sample(source, max_frames=333, percent=None, seed=5)
+    two = sample(source, max_frames=333, percent=None, seed=5, nj=2)
+    np.testing.assert_array_equal(one[0], two[0])
+    assert not np.array_equal(one[0], sample(source, max_frames=333, percent=None, seed=6)[0])
 
 
 def test_several_sources_are_one(kmeans: KMeans) -> None:
@@ -181,6 +228,45 @@ def test_labels_of_one_cluster(kmeans: KMeans, source: Features, data_dir: DataD
         write_labels(kmeans, source, data_dir)
 
 
+def test_an_interrupted_run_goes_on(kmeans: KMeans, source: Features, data_dir: DataDir) -> None:
+    """Where the caller can tell that it is the same work; else everything is done again."""
+
+    class Watched(Features):
+        read_ids: ClassVar[list[str]] = []
+        stop_at: ClassVar[str] = ""
+
+        def read(self, utterances: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+            for utterance in utterances:
+                if utterance == self.stop_at:
+                    raise DataError("interrupted")
+                self.read_ids.append(utterance)
+                yield utterance, self.features[utterance]
+
+        def part(self, utterances: Iterable[str]) -> Features:
+            return Watched({utterance: self.features[utterance] for utterance in utterances})
+
+    def read(made_from: str | None, stop_at: str = "") -> list[str]:
+        Watched.read_ids, Watched.stop_at = [], stop_at
+        if stop_at:
+            with pytest.raises(DataError, match="interrupted"):
+                write_labels(kmeans, Watched(source.features), data_dir, made_from=made_from)
+        else:
+            write_labels(kmeans, Watched(source.features), data_dir, made_from=made_from)
+        return Watched.read_ids
+
+    assert read("a", stop_at="s-3") == ["s-1", "s-2"]
+    assert not data_dir.has("units")
+    assert read("a") == ["s-3"]
+    expected = (data_dir.path / "units").read_text()
+    assert read("a") == ["s-1", "s-2", "s-3"]  # nothing is left of a run that ended
+    for before, after in (("a", "b"), ("a", None), (None, "a")):
+        read(before, stop_at="s-3")
+        assert read(after) == ["s-1", "s-2", "s-3"]
+    assert (data_dir.path / "units").read_text() == expected
+    assert DataDir(data_dir.path).files() == ["spk2utt", "units", "utt2dur", "utt2spk", "wav.scp"]
+    assert not list(data_dir.path.glob(".units*"))
+
+
 def test_check_finds_what_others_wrote_wrong(data_dir: DataDir) -> None:
     UnitInfo(50.0, 4, None).save(data_dir.path)
     good = {"s_1": "0 1 " * 24 + "2", "s_2": "3 " * 99, "s_3": "0 " * 25}
@@ -252,6 +338,17 @@ def agreement(kmeans: KMeans, units: list[int], phones: str, rate_hz: float = 50
     result = report(kmeans, source, alignment={"u": phones, "x": "p"}, alignment_rate_hz=rate_hz).phones
     assert result is not None
     return result
+
+
+def test_a_report_does_not_depend_on_shards(kmeans: KMeans) -> None:
+    source = Features({f"u{i}": cloud(50, i)[0] for i in range(9)})
+    phones = {f"u{i}": " ".join("abcd"[(i + place) % 4] for place in range(50)) for i in range(7)}
+    one, two = (report(kmeans, source, alignment=phones, alignment_rate_hz=50, nj=nj) for nj in (1, 2))
+    assert one.phones == two.phones and one.phones is not None
+    assert one.phones.n_frames == 350
+    assert (one.usage.n_frames, one.usage.n_utterances) == (450, 9)
+    assert one.usage.inertia == pytest.approx(two.usage.inertia, rel=1e-12)
+    assert replace(one.usage, inertia=0) == replace(two.usage, inertia=0)
 
 
 def test_report_against_phones(kmeans: KMeans) -> None:

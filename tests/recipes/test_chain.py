@@ -179,18 +179,19 @@ def test_ablations(console: Console, here: Path, name: str) -> None:
 
 
 def test_the_second_iteration(console: Console, here: Path) -> None:
-    """Units from a layer of the pre-trained model, beside those of the first."""
-    for name in ("train", "dev"):
-        command = f"features data/{name} dump/layer/{name} --kind layer --model exp/pretrain --layer 2"
-        ran(console(*command.split()))
-        assert skipped(console(*command.split()))
+    """Units from a layer of the pre-trained model, beside those of the first; the same as through a folder."""
+    layer = "--kind layer --model exp/pretrain --layer 2"
     commands = [
-        "units fit dump/layer/train exp/units_it2 --clusters 6 --restarts 1",
-        "units label exp/units_it2 dump/layer/train data/train --name units_it2",
-        "units label exp/units_it2 dump/layer/dev data/dev --name units_it2",
+        f"units fit data/train exp/units_it2 --clusters 6 --restarts 1 {layer}",
+        f"units label exp/units_it2 data/train --name units_it2 {layer}",
+        f"units label exp/units_it2 data/dev --name units_it2 {layer}",
+        f"features data/dev dump/layer/dev {layer}",
+        "units label exp/units_it2 dump/layer/dev data/dev --name units_stored",
     ]
     for command in commands:
         ran(console(*command.split()))
+        assert skipped(console(*command.split()))
+    assert Path("data/dev/units_it2").read_bytes() == Path("data/dev/units_stored").read_bytes()
     ran(console("pretrain", "conf/pretrain.yaml", "--exp", "exp/pretrain_it2", "pretrain.units=units_it2"))
     assert UnitInfo.load(Path("data/train"), "units_it2").rate_hz == 50
     assert UnitInfo.load(Path("data/train")).rate_hz == 100

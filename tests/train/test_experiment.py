@@ -149,7 +149,7 @@ def test_provenance(trained: Path, tiny_corpus: TinyCorpus) -> None:
     record = json.loads((trained / "provenance.json").read_text())
     assert record.keys() == {"command", "version", "started", "inputs"}
     names = {str(folder / name) for folder in (tiny_corpus.train, tiny_corpus.dev) for name in ("wav.scp", "text")}
-    assert record["inputs"].keys() == names | {str(tiny_corpus.vocab / "vocab.txt")}
+    assert record["inputs"].keys() == names | {str(tiny_corpus.vocabulary / "vocab.txt")}
 
 
 @pytest.mark.parametrize("task", ["asr", "pretrain"])
