@@ -5,8 +5,9 @@ B batch   N rows of a step: B, or B * beams   H heads   T queries   S keys   D m
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, scaled_dot_product_attention
 
+from speecht5_cli.models.dropout import dropout
+from speecht5_cli.models.fused_attention import attend, softmax
 from speecht5_cli.models.relative_attention import Distances, relative_attention
 
 
@@ -36,19 +37,18 @@ class Attention(nn.Module):
         """
         query = self._heads(self.query(x))
         key, value = self.keys_values(x if memory is None else memory)
-        return self._joined(self._attend(query, key, value, bias, causal))
+        return self._joined(attend(query, key, value, bias, scale=self.scale, rate=self._rate(), causal=causal))
 
     def with_distances(self, x: Tensor, table: Tensor, distances: Distances) -> Tensor:
         """x (B, T, D) attends to itself, by content and by distance: table (R, C) -> (B, T, D)"""
         query = self._heads(self.query(x)) * self.scale
-        rate = self.dropout if self.training else 0.0
-        return self._joined(relative_attention(query, *self.keys_values(x), table, distances, rate=rate))
+        return self._joined(relative_attention(query, *self.keys_values(x), table, distances, rate=self._rate()))
 
     def with_weights(self, x: Tensor, memory: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
         """As `forward` on a memory, and the probabilities before dropout (B, H, T, S)."""
         key, value = self.keys_values(memory)
         logits = (self._heads(self.query(x)) * self.scale) @ key.transpose(2, 3)  # (B, H, T, S)
-        probabilities = _softmax(logits if bias is None else logits + bias)
+        probabilities = softmax(logits if bias is None else logits + bias)
         y = dropout(probabilities, self.dropout, self.training).to(value.dtype) @ value
         return self._joined(y), probabilities
 
@@ -69,25 +69,15 @@ class Attention(nn.Module):
             logits = torch.bmm(query * self.scale, keys)
         else:
             logits = torch.baddbmm(bias, query, keys, alpha=self.scale)
-        probabilities = _softmax(logits)
+        probabilities = softmax(logits)
         y = torch.bmm(probabilities.to(values.dtype), values)  # (B * H, K, C)
         return self._joined(y.unflatten(0, (len(x), self.heads))), probabilities
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, causal: bool) -> Tensor:
-        rate = self.dropout if self.training else 0.0
-        if bias is not None:
-            bias = bias.to(query.dtype)
-        return scaled_dot_product_attention(
-            query, key, value, attn_mask=bias, dropout_p=rate, is_causal=causal, scale=self.scale
-        )
+    def _rate(self) -> float:
+        return self.dropout if self.training else 0.0
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, T, D) -> (B, H, T, C)
 
     def _joined(self, y: Tensor) -> Tensor:
         return self.out(y.transpose(1, 2).flatten(2))  # (B, H, T, C) -> (B, T, D)
-
-
-def _softmax(logits: Tensor) -> Tensor:
-    """Over the keys, in float32 at least."""
-    return logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))

@@ -11,6 +11,7 @@ from torch.nn.functional import embedding, gelu, linear, relu
 
 from speecht5_cli.models.attention import Attention
 from speecht5_cli.models.cache import History, Past, for_heads
+from speecht5_cli.models.dropout import Dropout
 from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.models.positions import PaddedPositions
 from speecht5_cli.models.prenets import PAD
@@ -45,7 +46,7 @@ class LMLayer(nn.Module):
         self.attention = Attention(cfg.d_model, cfg.heads, cfg.attention_dropout)
         self.ffn_norm = nn.LayerNorm(cfg.d_model)
         self.ffn = FeedForward(cfg, gelu if cfg.activation == "gelu" else relu)
-        self.dropout = nn.Dropout(cfg.dropout)
+        self.dropout = Dropout(cfg.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, U, D) -> (B, U, D)"""
@@ -69,7 +70,7 @@ class LanguageModel(nn.Module):
         self.cfg, self.n_symbols = cfg, cfg.symbols or symbols
         self.symbols = nn.Embedding(self.n_symbols, cfg.d_model)
         self.positions = PaddedPositions(cfg.d_model)
-        self.dropout = nn.Dropout(cfg.dropout)
+        self.dropout = Dropout(cfg.dropout)
         self.layers = nn.ModuleList(LMLayer(cfg) for _ in range(cfg.layers))
         self.norm = nn.LayerNorm(cfg.d_model)
         if not cfg.tied:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from speecht5_cli.models.dropout import Dropout
+
 
 def interleaved_sinusoids(n: int, dim: int) -> Tensor:
     """(n, dim): even columns sine, odd ones cosine, from position 0 (speech decoder's, text encoder's pre-net)."""
@@ -58,7 +60,7 @@ class ScaledPositions(nn.Module):
         super().__init__()
         self.alpha = nn.Parameter(torch.tensor(1.0))
         self.sinusoids = GrowingTable(interleaved_sinusoids, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, first: int = 0) -> Tensor:
         """(B, T, D) -> (B, T, D); `first` is the position of x[:, 0]."""

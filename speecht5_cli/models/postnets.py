@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from speecht5_cli.models.config import ModelConfig
+from speecht5_cli.models.dropout import Dropout
 
 N_SPECIAL = 4  # rows of the unit head before the first cluster: the original's dictionary specials
 
@@ -54,7 +55,7 @@ class SpeechDecoderPostnet(nn.Module):
             for n_in, n_out in zip([cfg.n_mels, *inner], outputs)
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(n_out) for n_out in outputs)
-        self.dropout = nn.Dropout(cfg.postnet_dropout)
+        self.dropout = Dropout(cfg.postnet_dropout)
 
     def frames(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """(B, U, D) -> mel before the post-net (B, L, M), stop logits (B, L)"""

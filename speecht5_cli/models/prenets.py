@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, dropout, embedding, gelu, normalize
+from torch.nn.functional import conv2d, embedding, gelu, normalize
 
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.conv_features import ConvFeatures, frame_lens
+from speecht5_cli.models.dropout import Dropout, dropout
 from speecht5_cli.models.masks import chunked_padding_mask, padding_mask
 from speecht5_cli.models.positions import PaddedPositions, ScaledPositions
 
@@ -56,7 +57,7 @@ class SpeechEncoderPrenet(nn.Module):
         self.features = ConvFeatures(cfg)
         self.norm = nn.LayerNorm(cfg.conv_channels)
         self.projection = nn.Linear(cfg.conv_channels, cfg.d_model)
-        self.dropout = nn.Dropout(cfg.dropout)
+        self.dropout = Dropout(cfg.dropout)
         self.mask_embedding = nn.Parameter(torch.empty(cfg.d_model))
         self.conv_positions = ConvPositions(cfg)
         self.positions = PaddedPositions(cfg.d_model)
@@ -125,7 +126,7 @@ class TextDecoderPrenet(nn.Module):
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
         self.positions = PaddedPositions(cfg.d_model)
-        self.dropout = nn.Dropout(cfg.dropout)
+        self.dropout = Dropout(cfg.dropout)
 
     def forward(self, tokens: Tensor, table: Tensor, first: int = 0) -> Tensor:
         """tokens (B, U), table (V, D) -> (B, U, D); `first` is the position of the first token."""

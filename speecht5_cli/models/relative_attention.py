@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, scaled_dot_product_attention
 
+from speecht5_cli.models.dropout import dropout
+from speecht5_cli.models.fused_attention import attend
 from speecht5_cli.models.masks import padding_bias
 
 _BLOCK = 1 << 20  # logits of a block on a CPU: 4 MB
@@ -82,10 +83,8 @@ def _gathered(query: Tensor, key: Tensor, value: Tensor, table: Tensor, distance
     parts = []
     for first in range(0, len(query), at_once):
         some = slice(first, first + at_once)
-        bias = (relative_logits(query[some], table, distances.index) + distances.bias[some]).to(query.dtype)
-        parts.append(
-            scaled_dot_product_attention(query[some], key[some], value[some], attn_mask=bias, dropout_p=rate, scale=1.0)
-        )
+        bias = relative_logits(query[some], table, distances.index) + distances.bias[some]
+        parts.append(attend(query[some], key[some], value[some], bias, rate=rate))
     return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 

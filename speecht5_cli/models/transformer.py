@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, gelu
+from torch.nn.functional import gelu
 from torch.utils.checkpoint import checkpoint
 
 from speecht5_cli.models.attention import Attention
 from speecht5_cli.models.cache import DecoderCache, History, LayerCache, for_heads
 from speecht5_cli.models.config import ModelConfig
+from speecht5_cli.models.dropout import Dropout, dropout
 from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.models.masks import causal_bias, padding_bias
 from speecht5_cli.models.relative_attention import Distances, RelativePositions
@@ -24,7 +25,7 @@ class Residual(nn.LayerNorm):
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__(cfg.d_model)
         self.pre_norm = cfg.pre_norm
-        self.dropout = nn.Dropout(cfg.dropout)
+        self.dropout = Dropout(cfg.dropout)
 
     def before(self, x: Tensor) -> Tensor:
         """What f gets."""
@@ -94,7 +95,7 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(cfg.d_model)
         self.relative = RelativePositions(cfg.relative_distance, cfg.heads, cfg.head_dim)
         self.layers = nn.ModuleList(EncoderLayer(cfg) for _ in range(cfg.encoder_layers))
-        self.dropout = nn.Dropout(cfg.dropout)
+        self.dropout = Dropout(cfg.dropout)
 
     def forward(self, x: Tensor, pad: Tensor, upto: int | None = None) -> Tensor:
         """x (B, T, D), pad (B, T) -> (B, T, D); with `upto`, what that layer (counted from 1) puts out."""
