@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speecht5_cli.data.assets import Assets, Source
+from speecht5_cli.data.assets import Assets, Initial, Source
 from speecht5_cli.data.corruption import SpanMask
 from speecht5_cli.data.examples import (
     MIN_SAMPLES,
@@ -153,8 +153,9 @@ def test_assets_are_gathered_from_files_functions_and_the_initial_model(tmp_path
     sources: dict[str, Source] = {
         "a.txt": write(tmp_path / "a", "from a file"),
         "made.txt": lambda place: place.write_text("made"),
-        "vocab.txt": None,
-        "voices": None,
+        "vocab.txt": Initial.NEEDED,
+        "voices": Initial.IF_THERE,
+        "spm.model": Initial.IF_THERE,
     }
     for _ in range(2):  # a resumed run gathers them again
         assets = Assets.gather(sources, tmp_path / "new", initial=initial)
@@ -162,16 +163,17 @@ def test_assets_are_gathered_from_files_functions_and_the_initial_model(tmp_path
     assert assets.read("made.txt", Path.read_text) == "made"
     assert assets.read("vocab.txt", Path.read_text) == "old"
     assert (assets.path("voices") / "x.npy").read_text() == "x"
-    assert "nothing" not in assets
+    assert "nothing" not in assets and "spm.model" not in assets
     with pytest.raises(CheckpointError, match="no 'nothing', which this task needs"):
         assets.path("nothing")
 
 
 def test_assets_without_an_initial_model(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"'vocab\.txt' is not given, and there is no initial model"):
-        Assets.gather({"vocab.txt": None}, tmp_path / "new")
+        Assets.gather({"vocab.txt": Initial.NEEDED}, tmp_path / "new")
     with pytest.raises(CheckpointError, match="no initial model to take it from"):
-        Assets.gather({"vocab.txt": None}, tmp_path / "new", initial=Assets(tmp_path))
+        Assets.gather({"vocab.txt": Initial.NEEDED}, tmp_path / "new", initial=Assets(tmp_path))
+    assert "vocab.txt" not in Assets.gather({"vocab.txt": Initial.IF_THERE}, tmp_path / "other")
 
 
 def test_an_asset_is_read_once(tmp_path: Path) -> None:

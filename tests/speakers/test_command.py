@@ -113,12 +113,13 @@ def test_embed_the_targets_of_pairs(net: Path, data: DataDir, tmp_path: Path) ->
     pairs = write_tables(tmp_path / "pairs", tables)
     run("embed", net, pairs.path, "--of", "source")
     np.testing.assert_allclose(read_vectors(pairs.path / "xvector.scp")["s1-a"], known["s1-00"], atol=1e-5)
-    assert "3 targets of utterances and 2 speakers" in run("embed", net, pairs.path)
+    assert "3 targets of utterances and 4 speakers" in run("embed", net, pairs.path)
     assert "up to date" in run("embed", net, pairs.path, "--of", "target")
     each, means = read_vectors(pairs.path / "xvector.scp"), read_vectors(pairs.path / "spk_xvector.scp")
     np.testing.assert_allclose(each["s1-a"], known["s2-00"], atol=1e-5)
     np.testing.assert_array_equal(each["s1-a"], each["s0-a"])
-    assert list(means) == ["s2", "s3"]
+    assert list(means) == ["s0", "s1", "s2", "s3"]  # who converts is compared with who speaks
+    np.testing.assert_allclose(means["s1"], known["s1-00"], atol=1e-5)
 
 
 def test_embed_names_an_utterance_that_is_too_short(net: Path, tmp_path: Path) -> None:
