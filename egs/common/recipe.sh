@@ -179,6 +179,9 @@ use_init() {
   fi
 }
 
+# is_hubert FOLDER: Hugging Face's or ours; an encoder alone, which has no vocabulary.
+is_hubert() { grep -qsE '"model_type": *"hubert"|^kind: hubert' "$1/config.json" "$1/config.yaml"; }
+
 bring_initial() {
   if [ -n "$toolkit" ]; then
     run speecht5 checkpoint import "$init" "$imported" --from "$toolkit" ${vocab:+--vocab "$vocab"}

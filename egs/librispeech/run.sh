@@ -3,7 +3,8 @@
 # --task asr (default), or lm: a language model, which the search of asr uses once it is there (or --lm MODEL).
 # --config conf/960h.yaml: recognition from 960 h. conf/paper.yaml, conf/no_text.yaml, ...: as in the paper; ablations.
 # --corpus DIR: LibriSpeech unpacked, --lm-text FILE: librispeech-lm-norm.txt.gz (stage 0 fetches both).
-# --hubert DIR: a HuBERT of Hugging Face, whose sixth layer gives the units, as in the paper. See README.md.
+# --hubert DIR: a HuBERT of Hugging Face, whose sixth layer gives the units, as in the paper. --init with the same folder
+# is the paper's baseline: recognition from HuBERT's encoder and a decoder from nothing. See README.md.
 options=(corpus lm_text hubert lm) path_options=(corpus lm_text hubert lm)
 task=asr corpus=downloads/LibriSpeech lm_text=downloads/librispeech-lm-norm.txt.gz hubert='' lm=''
 . "$(dirname "$0")/../common/recipe.sh"
@@ -15,8 +16,8 @@ if [ -n "$hubert" ]; then
   it=_hubert
 fi
 pretrains_to "$first$it"
-vocabulary=data/vocab # a model that is brought along has its own
-if [ -n "$init" ] && [ "$init" != none ]; then vocabulary=$initial; fi
+vocabulary=data/vocab # a model that is brought along has its own, unless it knows no text
+if [ -n "$init" ] && [ "$init" != none ] && ! is_hubert "$init"; then vocabulary=$initial; fi
 if [ "$task" = lm ]; then from_nothing; fi
 finetuned=exp/$task$suffix$it units=units$it xvector=$(named xvector)
 speech=(train_clean_100 train_clean_360 train_other_500 dev_clean dev_other)

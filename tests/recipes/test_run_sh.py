@@ -288,6 +288,23 @@ def test_units_of_a_hubert_have_names_of_their_own() -> None:
     assert "give one of them" in run(script, "--hubert", "hubert-base-ls960", "--iter", "2").stderr
 
 
+@pytest.mark.parametrize(
+    ("file", "says", "initial"),
+    [("config.json", '{"model_type": "hubert"}', "exp/init_hubert"), ("config.yaml", "kind: hubert\n", None)],
+)
+def test_a_hubert_brings_no_vocabulary(tmp_path: Path, file: str, says: str, initial: str | None) -> None:
+    folder = tmp_path / "hubert"
+    folder.mkdir()
+    (folder / file).write_text(says)
+    found = "\n".join(commands(shown(EGS / "librispeech" / "run.sh", "--init", str(folder))))
+    assert "vocab build data/text/train.txt data/vocab" in found
+    assert f"--exp exp/asr_from_hubert --init {initial or folder}" in found and "asr.vocabulary=data/vocab" in found
+    assert "speecht5 pretrain" not in found
+    (folder / file).write_text('{"model_type": "speecht5"}' if file == "config.json" else "kind: asr\n")
+    found = "\n".join(commands(shown(EGS / "librispeech" / "run.sh", "--init", str(folder))))
+    assert "vocab build" not in found and f"asr.vocabulary={initial or folder}" in found
+
+
 def test_from_nothing(mini: Path, wham: Path) -> None:
     for script, task in ((mini, "asr"), (wham, "se")):
         first, *_ = commands(shown(script, "--task", task, "--init", "none", "--stage", "4"))
