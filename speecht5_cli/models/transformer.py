@@ -49,7 +49,7 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)"""
         x = self.inner(x)
-        if self.training and torch.is_grad_enabled():
+        if self.training and torch.is_grad_enabled() and not torch.compiler.is_compiling():  # which does it by itself
             # The activation, four times as wide as anything else in a layer, is computed again when it is needed.
             return checkpoint(self._outwards, x, use_reentrant=False, preserve_rng_state=self.dropout > 0)
         return self._outwards(x)

@@ -11,6 +11,7 @@ from speecht5_cli.plugins import TaskPlugin
 # Settings that may differ when a run is resumed: they change neither the model nor the order of its steps.
 FREE_TO_CHANGE = (
     "data.workers",
+    "train.checkpoint_layers",
     "train.log_every",
     "train.save_every_steps",
     "train.save_every_minutes",
@@ -62,6 +63,8 @@ class TrainConfig:
     max_steps: int = 800_000
     seed: int = 1337
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on a GPU that has it, fp32 elsewhere
+    checkpoint_layers: bool = False  # keep no activations inside of layers, compute them again: less memory, more time
+    compile: bool = False  # layers by torch.compile: pays on a GPU, after a minute or two
     # micro_batch: mean of the micro-batches' losses, as the original. global: each term over the whole update's weight.
     normalise: Literal["micro_batch", "global"] = "micro_batch"
     log_every: int = 100

@@ -18,6 +18,7 @@ from speecht5_cli.plugins import Hypothesis, TaskPlugin
 from speecht5_cli.train.checkpoint import Checkpoints, model_tree, resume, write_model_folder
 from speecht5_cli.train.config import RunConfig
 from speecht5_cli.train.distributed import Ranks, join, leave
+from speecht5_cli.train.economy import economise
 from speecht5_cli.train.experiment import inputs_of, open_experiment
 from speecht5_cli.train.final import averaged, final_checkpoints
 from speecht5_cli.train.loop import Progress, Window, train
@@ -88,6 +89,7 @@ class Run:
         last = next(iter(self.checkpoints.newest(1)), None)
         inherited = inherit(self.model, self.assets, self.init) if self.init and not last else None
         self.model.to(ranks.device).train()
+        economise(self.model, cfg.train)
         self.optimizer = Optimizer(self.model, cfg.optim, cfg.train.max_steps)
         self.progress = resume(last, self.model, self.optimizer) if last else Progress()
         self.journal = Journal(self.exp, resumed_at=self.progress.step, silent=not ranks.is_main)
