@@ -105,7 +105,7 @@ def spoken(text: str, *, pitch: float, rng: np.random.Generator) -> tuple[np.nda
 
 
 def _data_dir(folder: Path, texts: dict[str, str], rng: np.random.Generator) -> Path:
-    """With text, units at 50 Hz and a vector for each utterance."""
+    """With text, units at 50 Hz, and vectors of utterances and speakers."""
     speakers = {utterance: utterance.split("-")[0] for utterance in texts}
     vectors = {
         speaker: rng.standard_normal(XVECTOR_DIM).astype(np.float32) for speaker in sorted(set(speakers.values()))
@@ -122,6 +122,7 @@ def _data_dir(folder: Path, texts: dict[str, str], rng: np.random.Generator) -> 
     write_tables(folder, tables)
     UnitInfo(50.0, UNITS, None).save(folder)
     write_vectors(folder, "xvector", {utterance: vectors[speaker] for utterance, speaker in speakers.items()})
+    write_vectors(folder, "spk_xvector", vectors)
     return folder
 
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import typer
 
+from speecht5_cli.commands.decode import Precision
 from speecht5_cli.config import parse_overrides
 
 SoundIn = typer.Argument(..., metavar="SOUND", help="A sound file of any rate and format.")
 ModelIn = typer.Option(..., "--model", help="Experiment or model folder.")
+PrecisionIn = typer.Option(Precision.auto, "--precision", help="Numbers of the forward pass.")
 Settings = typer.Option([], "--set", metavar="key=value", help="Decoding settings, such as beam=10.")
 Out = typer.Option(..., "--out", "-o", metavar="WAV", help="The sound file to write, 16 kHz.")
 VoiceIn = typer.Option(None, "--voice", help="A voice of the model, or an .npy file [default: the model's own]")
@@ -23,22 +25,28 @@ def add_to(app: typer.Typer) -> None:
     app.command("enhance", help="Take the noise out of a sound file.")(enhance)
 
 
-def transcribe(sound: Path = SoundIn, model: Path = ModelIn, settings: list[str] = Settings) -> None:
+def transcribe(
+    sound: Path = SoundIn, model: Path = ModelIn, settings: list[str] = Settings, precision: Precision = PrecisionIn
+) -> None:
     from speecht5_cli.api import Model
 
-    print(Model(model, task="asr", **parse_overrides(settings)).transcribe(sound))
+    print(Model(model, task="asr", precision=precision.value, **parse_overrides(settings)).transcribe(sound))
 
 
-def translate(sound: Path = SoundIn, model: Path = ModelIn, settings: list[str] = Settings) -> None:
+def translate(
+    sound: Path = SoundIn, model: Path = ModelIn, settings: list[str] = Settings, precision: Precision = PrecisionIn
+) -> None:
     from speecht5_cli.api import Model
 
-    print(Model(model, task="st", **parse_overrides(settings)).translate(sound))
+    print(Model(model, task="st", precision=precision.value, **parse_overrides(settings)).translate(sound))
 
 
-def identify(sound: Path = SoundIn, model: Path = ModelIn, settings: list[str] = Settings) -> None:
+def identify(
+    sound: Path = SoundIn, model: Path = ModelIn, settings: list[str] = Settings, precision: Precision = PrecisionIn
+) -> None:
     from speecht5_cli.api import Model
 
-    for name, log_p in Model(model, task="sid", **parse_overrides(settings)).identify(sound):
+    for name, log_p in Model(model, task="sid", precision=precision.value, **parse_overrides(settings)).identify(sound):
         print(f"{name}\t{log_p:.4f}")
 
 
@@ -49,11 +57,17 @@ def speak(
     voice: str = VoiceIn,
     vocoder: str = VocoderIn,
     settings: list[str] = Settings,
+    precision: Precision = PrecisionIn,
 ) -> None:
     from speecht5_cli.api import Model
     from speecht5_cli.data.audio import write_audio
 
-    write_audio(out, Model(model, task="tts", **parse_overrides(settings)).speak(text, voice=voice, vocoder=vocoder))
+    write_audio(
+        out,
+        Model(model, task="tts", precision=precision.value, **parse_overrides(settings)).speak(
+            text, voice=voice, vocoder=vocoder
+        ),
+    )
 
 
 def convert(
@@ -63,11 +77,17 @@ def convert(
     voice: str = VoiceIn,
     vocoder: str = VocoderIn,
     settings: list[str] = Settings,
+    precision: Precision = PrecisionIn,
 ) -> None:
     from speecht5_cli.api import Model
     from speecht5_cli.data.audio import write_audio
 
-    write_audio(out, Model(model, task="vc", **parse_overrides(settings)).convert(sound, voice=voice, vocoder=vocoder))
+    write_audio(
+        out,
+        Model(model, task="vc", precision=precision.value, **parse_overrides(settings)).convert(
+            sound, voice=voice, vocoder=vocoder
+        ),
+    )
 
 
 def enhance(
@@ -77,11 +97,12 @@ def enhance(
     speaker_net: Path = typer.Option(..., "--speaker-net", help="The x-vector net that the model was trained with."),
     vocoder: str = VocoderIn,
     settings: list[str] = Settings,
+    precision: Precision = PrecisionIn,
 ) -> None:
     from speecht5_cli.api import Model
     from speecht5_cli.data.audio import write_audio
 
-    clean = Model(model, task="se", **parse_overrides(settings)).enhance(
+    clean = Model(model, task="se", precision=precision.value, **parse_overrides(settings)).enhance(
         sound, speaker_net=speaker_net, vocoder=vocoder
     )
     write_audio(out, clean)

@@ -1,4 +1,4 @@
-"""`speecht5 vocoder train|apply`: from log-mels to waves."""
+"""`speecht5 vocoder mels|train|apply`: from log-mels to waves."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ import typer
 
 from speecht5_cli.commands.speakers import Of
 from speecht5_cli.config import from_tree, merged, parse_overrides, read_settings
+from speecht5_cli.data.feature_store import FEATS_JSON, FEATS_SCP, NUM_FRAMES
 from speecht5_cli.errors import UsageError
+from speecht5_cli.folders import model_folder
 from speecht5_cli.plugins import variant_blocks
 from speecht5_cli.provenance import made
 from speecht5_cli.workers import sensible_nj
@@ -21,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
     vocoder.command("apply", help="Make the waves of a folder of log-mels, or copies of the sounds of a data dir.")(
         apply
     )
+    vocoder.command("mels", help="Predict the log-mels that a vocoder is fine-tuned on, by teacher forcing.")(mels_of)
     app.add_typer(vocoder, name="vocoder")
 
 
@@ -77,3 +80,25 @@ def apply(
         nj = nj or (sensible_nj() if vocoder == GRIFFIN_LIM else 1)
         n = apply_vocoder(vocoder, source, out, nj=nj, allow_pipes=allow_pipes)
     print(f"{out / 'wav.scp'}: {n} waves")
+
+
+def mels_of(
+    model: Path = typer.Argument(metavar="MODEL", help="Experiment or model folder of a task that speaks."),
+    data: Path = typer.Argument(metavar="DATA", help="A data dir of the task, with the speech to be said."),
+    out: Path = typer.Argument(metavar="OUT", help="Folder to write: feats.scp and its archives."),
+    batch_seconds: float = typer.Option(120.0, "--batch-seconds", help="Of a batch, padding counted."),
+    nj: int = typer.Option(1, "--nj", help="Processes."),
+    allow_pipes: bool = PIPES,
+) -> None:
+    """Every frame is predicted from the recorded ones before it, so that prediction and sound keep step."""
+    tables = ["utt2spk", "text", "wav.scp", "segments", "target.scp", "utt2tgtspk", "xvector.scp"]
+    inputs = [*(data / name for name in tables), model_folder(model)]
+    outputs = [out / name for name in (FEATS_SCP, FEATS_JSON, NUM_FRAMES)]
+    with made(out, "forced-mels", options={}, inputs=inputs, outputs=outputs) as making:
+        if making.done:
+            print(f"{out}: up to date")
+            return
+        from speecht5_cli.train.forced_mels import Request, write_forced_mels
+
+        n = write_forced_mels(Request(model, data, batch_seconds, allow_pipes), out, nj=nj)
+    print(f"{out / FEATS_SCP}: log-mels of {n} utterances")

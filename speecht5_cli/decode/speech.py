@@ -132,6 +132,12 @@ class PrenetDropout:
         drawn = torch.stack([self.blocks[i][place] for i in utterances]).to(self.device)  # (N, 2, P)
         return drawn[:, None, 0], drawn[:, None, 1]
 
+    def all_kept(self, n_steps: int) -> tuple[Tensor, Tensor] | None:
+        """The same of all utterances for steps 0 to n_steps - 1 at once, each (N, n_steps, P)."""
+        steps = [self.kept(list(range(len(self.blocks))), step) for step in range(n_steps)]
+        first, second = [kept[0] for kept in steps if kept], [kept[1] for kept in steps if kept]
+        return (torch.cat(first, dim=1), torch.cat(second, dim=1)) if first else None
+
 
 def speak(
     model: SpeechT5,
