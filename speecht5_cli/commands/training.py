@@ -25,6 +25,7 @@ Exp = typer.Option(..., "--exp", metavar="DIR", help="Experiment folder; the sam
 Variant = typer.Option(
     None, "--variant", metavar="FILE", help="YAML with blocks named after tasks; this task's block wins over CONFIG."
 )
+Probe = typer.Option(False, "--probe", help="Only find out how large a micro-batch fits on this machine.")
 Ngpu = typer.Option(1, "--ngpu", help="Processes to train with, through torchrun.")
 
 
@@ -40,8 +41,9 @@ def pretrain(
     variant: Path = Variant,
     init: str = typer.Option("none", "--init", metavar="MODEL", help="Model to start from, or none."),
     ngpu: int = Ngpu,
+    probe: bool = Probe,
 ) -> None:
-    _train(PRETRAIN, config, variant, overrides, exp, init, ngpu)
+    _train(PRETRAIN, config, variant, overrides, exp, init, ngpu, probe=probe)
 
 
 def finetune(
@@ -52,13 +54,14 @@ def finetune(
     variant: Path = Variant,
     init: str = typer.Option("none", "--init", metavar="MODEL", help="Experiment or model to start from, or none."),
     ngpu: int = Ngpu,
+    probe: bool = Probe,
     overfit: int = typer.Option(
         0, "--overfit", metavar="N", help="Self-test: learn N utterances by heart; fails when their error stays high."
     ),
 ) -> None:
     if task == PRETRAIN:
         raise UsageError("pre-training has a command of its own: speecht5 pretrain")
-    _train(task, config, variant, overrides, exp, init, ngpu, overfit)
+    _train(task, config, variant, overrides, exp, init, ngpu, probe=probe, overfit=overfit)
 
 
 def _train(
@@ -69,6 +72,8 @@ def _train(
     exp: Path,
     init: str,
     ngpu: int,
+    *,
+    probe: bool,
     overfit: int = 0,
 ) -> None:
     plugin = load_task(task)
@@ -77,6 +82,9 @@ def _train(
     )
     start = None if init == "none" else Path(init)
     cfg = configured(plugin, tree, start, str(config))  # refuses a wrong configuration before torch is loaded
+    if probe:
+        _probe(plugin, cfg, start)
+        return
     if overfit:
         from speecht5_cli.train.overfit import overfit_on
 
@@ -87,6 +95,21 @@ def _train(
 
     relaunch(ngpu)
     run(plugin, cfg, exp, init=start)
+
+
+def _probe(plugin: TaskPlugin, cfg: "RunConfig", init: Path | None) -> None:
+    from speecht5_cli.train.batch_probe import advice, probe_batches
+
+    trials = []
+    for trial in probe_batches(plugin, cfg, init=init):
+        rate, note = trial.cost / trial.seconds, "" if trial.fits else ": too much"
+        unit = "s of sound" if plugin.streams(cfg)[0].cost == "seconds" else "tokens"
+        print(
+            f"batch_seconds {trial.data.batch_seconds:g}: {trial.memory_gb:.1f} GB{note}, {trial.seconds:.2f} s a "
+            f"micro-batch, {rate:.0f} {unit} a second"
+        )
+        trials.append(trial)
+    print(f"the fastest that fits, with the same effective batch: {advice(trials, cfg)}")
 
 
 def configured(plugin: TaskPlugin, tree: Tree, init: Path | None, where: str) -> "RunConfig":

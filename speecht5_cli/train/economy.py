@@ -25,7 +25,7 @@ def economise(model: nn.Module, cfg: TrainConfig) -> None:
     if cfg.compile:
         _need_compiler(next(model.parameters()).device)
         for layer in _layers(model):
-            layer.compile(dynamic=True)  # lengths differ from batch to batch
+            layer.forward = torch.compile(layer.forward, dynamic=True)  # lengths differ from batch to batch
     if cfg.checkpoint_layers:
         for layer in _layers(model):
             layer.forward = partial(_computed_twice, layer.forward, layer)

@@ -86,6 +86,7 @@ def test_a_machine_without_compiler_is_told_at_once(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the compiler's own
 def test_compiled_layers_give_the_same() -> None:
     """Without dropout, which is drawn otherwise there. Needs a C++ compiler."""
     plain, compiled = net(training=False), net(training=False)
