@@ -9,7 +9,8 @@ task=asr corpus=corpus lang=de sizes='' judge=exp/asr speaker_net='' vocoder=gri
 
 takes asr st tts vc se sid lm
 first=$(named pretrain) # in a second iteration the first one gives the units
-pretrains_to "$first$it"
+pretrained=$first$it
+pretrains_to "$pretrained"
 xvector=$(named xvector)
 speaks_with "$xvector"
 if [ "$task" = lm ]; then from_nothing; fi
@@ -17,6 +18,8 @@ finetuned=exp/$task$suffix$it units=units$it settings=()
 if [ "$init" = none ]; then settings=(model.size=tiny); fi
 if [ "$task" = st ]; then
   finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
+  # Where words move, so little speech does not teach a decoder to listen: translation goes on where recognition ended.
+  if [ -z "$init" ]; then initial=exp/asr$suffix$it wanted=$initial/model hint="--task asr makes it: $me"; fi
 fi
 
 if stage 1 data; then
@@ -64,7 +67,7 @@ fi
 if stage 4 pretrain; then
   if pretrains; then
     needs "data/pretrain/$units" 3
-    run speecht5 pretrain conf/pretrain.yaml "${variant[@]}" --exp "$initial" --ngpu "$ngpu" "pretrain.units=$units"
+    run speecht5 pretrain conf/pretrain.yaml "${variant[@]}" --exp "$pretrained" --ngpu "$ngpu" "pretrain.units=$units"
   else
     bring_initial
   fi

@@ -94,9 +94,8 @@ def advice(trials: list[Trial], cfg: RunConfig) -> str:
     fitting = [trial for trial in trials if trial.fits]
     if not fitting:
         least = cfg.data.batch_seconds * FIRST_SHARE
-        raise TrainingError(
-            f"not even batches of {least:g} s fit; take a smaller model, or train.checkpoint_layers=true"
-        )
+        remedy = "take a smaller model, or train.checkpoint_layers=true"
+        raise TrainingError(f"not even micro-batches of {least:g} s fit; {remedy}")
     best = max(fitting, key=lambda trial: trial.cost / trial.seconds)
     times = best.data.batch_seconds / cfg.data.batch_seconds
     n = max(1, round(cfg.optim.micro_batches / times))
