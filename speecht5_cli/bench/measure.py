@@ -41,6 +41,7 @@ class Row:
     peer_bytes: int | None = None
     difference: float | None = None  # between the outputs, the largest
     note: str = ""
+    at: float | None = None  # of a curve: the length, batch or size that this is measured at
 
     @property
     def ratio(self) -> float | None:

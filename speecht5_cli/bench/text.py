@@ -7,14 +7,20 @@ from torch import Tensor
 
 from speecht5_cli.bench.measure import Effort, Row, in_turns
 from speecht5_cli.bench.nets import EOS, Pair, base_pair, wave
+from speecht5_cli.data.vocabulary import FIRST
 from speecht5_cli.decode.beam import Found, Search, Weighted
-from speecht5_cli.decode.scorers import AttentionScorer
-from speecht5_cli.models.speecht5 import Encoded
+from speecht5_cli.decode.language import Language, LanguageScorer
+from speecht5_cli.decode.scorers import AttentionScorer, CTCPrefixScorer
+from speecht5_cli.models.config import ModelConfig, Parts
+from speecht5_cli.models.lm import LanguageModel
+from speecht5_cli.models.lm_config import LMConfig
+from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 
 SECONDS = 10.0
 TOKENS = 60
 BEAMS = (1, 5, 10)
 BATCHES = (1, 8)
+SYMBOLS = 81
 
 
 def rows(effort: Effort) -> Iterator[Row]:
@@ -35,6 +41,38 @@ def rows(effort: Effort) -> Iterator[Row]:
         width = "greedy" if beam == 1 else f"beam {beam}"
         note = f"{differing} of {batch} texts differ" if differing else ""
         yield Row("asr", f"{width}, batch {batch}{precision}", "token", mine, peer, note=note)
+    yield from joint_rows(effort, tokens)
+
+
+def joint_rows(effort: Effort, tokens: int) -> Iterator[Row]:
+    """The decoder with CTC prefixes, and with a language model besides. Nobody else here does that in batches."""
+    torch.manual_seed(0)
+    net = SpeechT5(ModelConfig(), Parts(speech_in=True, text_out=True, vocabulary=SYMBOLS, blank=SYMBOLS - 1)).eval()
+    language = Language(LanguageModel(LMConfig(), SYMBOLS).eval(), (*FIRST, *map(str, range(len(FIRST), SYMBOLS))))
+    for batch in BATCHES[: 1 if effort.quick else None]:
+        sound = wave(SECONDS, batch=batch)
+        with torch.inference_mode():
+            source = net.encode_speech(sound, torch.full((batch,), sound.size(1)))
+        for name, models in (("CTC", []), ("CTC and a language model", [language])):
+
+            def search(source: Encoded = source, models: list[Language] = models) -> list[list[Found]]:
+                return jointly(net, source, models, tokens)
+
+            mine, _ = in_turns(search, None, effort, units=tokens)
+            yield Row("asr", f"beam {BEAMS[1]} with {name}, batch {batch}", "token", mine)
+
+
+def jointly(net: SpeechT5, source: Encoded, models: list[Language], tokens: int) -> list[list[Found]]:
+    """As `searched`, with more to ask at every step."""
+    beam = BEAMS[1]
+    with torch.inference_mode():
+        log_p = net.ctc_logits(source).log_softmax(-1)
+        prefixes = CTCPrefixScorer(log_p, source.lens, beam, blank=net.blank, eos=EOS)
+        scorers = [Weighted(AttentionScorer(net, source), 0.7), Weighted(prefixes, 0.3)]
+        for one in models:
+            scorers.append(Weighted(LanguageScorer(one, one.symbols, n_utterances=len(source.states)), 0.3))
+        limits = torch.full((len(source.states),), tokens)
+        return Search(scorers, limits, beam=beam, eos=EOS, forbidden=(), min_tokens=tokens).run()
 
 
 def cases(exact: Pair, effort: Effort) -> Iterator[tuple[Pair, str, int, int]]:

@@ -1,4 +1,4 @@
-"""One update of recognition and of synthesis: forward, backward, optimiser."""
+"""One update of recognition, of synthesis and of pre-training: forward, backward, optimiser."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,12 +9,19 @@ from torch.nn.functional import cross_entropy
 
 from speecht5_cli.bench.measure import Effort, Row, extra_bytes, in_turns
 from speecht5_cli.bench.nets import Pair, base_pair, wave
+from speecht5_cli.data.batch import Batch
+from speecht5_cli.data.frames import n_unit_frames
 from speecht5_cli.losses.speech import spectrogram_terms
 from speecht5_cli.losses.text import token_cross_entropy
+from speecht5_cli.models.config import ModelConfig, Parts
+from speecht5_cli.models.speecht5 import SpeechT5
+from speecht5_cli.plugins import load_task
+from speecht5_cli.train.config import RunConfig
 
 BATCH, SECONDS, TOKENS = 4, 10.0, 100  # of recognition
 SENTENCES, SYMBOLS, FRAMES = 8, 60, 400  # of synthesis
 PAD, IGNORED = 1, -100
+UNITS = 500  # of pre-training
 
 
 def rows(effort: Effort) -> Iterator[Row]:
@@ -25,6 +32,7 @@ def rows(effort: Effort) -> Iterator[Row]:
     if not effort.quick:
         synthesis = base_pair("SpeechT5ForTextToSpeech", use_guided_attention_loss=False, **quiet)
         yield _compared("tts", synthesis, *_synthesis(synthesis), effort)
+        yield _pretraining(effort)
 
 
 _RANDOM = (
@@ -71,6 +79,43 @@ class _Step:
         self.loss().backward()
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
+
+
+def _pretraining(effort: Effort) -> Row:
+    """A micro-batch of speech and one of text, all losses. Nobody else here pre-trains."""
+    plugin = load_task("pretrain")
+    cfg = RunConfig(name="pretrain", model=ModelConfig(), task=plugin.Config())
+    parts = Parts(
+        speech_in=True, text_in=True, text_out=True, speech_out=True, codebook=True, vocabulary=81, units=UNITS
+    )
+    torch.manual_seed(0)
+    net = SpeechT5(cfg.model, parts).train()
+    sound = wave(SECONDS, batch=2)
+    n_samples, n_units = sound.size(1), n_unit_frames(sound.size(1))
+    mel = torch.randn(2, n_samples // 512 * 2, 80)
+    speech = {
+        "wav": sound,
+        "wav_lens": torch.full((2,), n_samples),
+        "mask": torch.rand(2, n_units) < 0.5,
+        "units": torch.randint(0, UNITS, (2, n_units)),
+        "mel": mel,
+        "mel_lens": torch.full((2,), mel.size(1)),
+        "xvector": torch.randn(2, cfg.model.xvector_dim),
+    }
+    tokens = torch.randint(5, 80, (4, 200))
+    text = {"tokens": tokens, "shifted": tokens, "target": tokens}
+
+    def loss() -> Tensor:
+        losses = [plugin.loss(net, Batch([], tensors), cfg, 0) for tensors in (speech, text)]
+        return sum((one.total(dict.fromkeys(one.terms, 1.0)) for one in losses), torch.zeros(()))
+
+    step = _Step(net, loss)
+    step()
+    our_bytes = extra_bytes(step)
+    mine, _ = in_turns(step, None, effort)
+    name = f"pretrain: 2 x {SECONDS:.0f} s of speech, 4 x 200 symbols"
+    note = f"{our_bytes / 1e6:.0f} MB" if our_bytes else ""
+    return Row("training", name, "", mine, our_bytes=our_bytes, note=note)
 
 
 def _recognition(pair: Pair, batch: int) -> tuple[Loss, Loss]:

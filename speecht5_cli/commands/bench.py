@@ -26,6 +26,7 @@ class Group(str, Enum):
     training = "training"
     features = "features"
     kmeans = "kmeans"
+    costs = "costs"  # against length, batch and size of a corpus
     scores = "scores"  # of a trained model, by precision
 
 
@@ -34,11 +35,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def bench(
-    groups: list[Group] = typer.Argument(None, help="What to measure [default: all but scores]"),
+    groups: list[Group] = typer.Argument(None, help="What to measure [default: all but scores and costs]"),
     quick: bool = typer.Option(False, "--quick", help="The shortest cases, once: about a minute a group."),
     rounds: int = typer.Option(5, "--rounds", min=1, help="How often each side is timed."),
     threads: int = typer.Option(0, "--threads", help="Of torch [default: as many as there are cores]"),
     out: Path = typer.Option(None, "--out", help="JSON file for all numbers."),
+    plot: Path = typer.Option(None, "--plot", metavar="PNG", help="For costs: draw the curves."),
     model: Path = typer.Option(None, "--model", help="For scores: experiment or model folder."),
     data: Path = typer.Option(None, "--data", help="For scores: data dir with what is right."),
 ) -> None:
@@ -48,6 +50,9 @@ def bench(
             raise UsageError("`speecht5 bench scores` needs --model and --data, and no other group beside it")
         _scores(model, data, out)
         return
+    wanted = groups or [group for group in Group if group not in (Group.scores, Group.costs)]
+    if plot is not None and Group.costs not in wanted:
+        raise UsageError("--plot draws the group costs: `speecht5 bench costs --plot FILE`")
     import torch
 
     from speecht5_cli.bench.measure import Effort
@@ -55,8 +60,12 @@ def bench(
     if threads:
         torch.set_num_threads(threads)
     effort = Effort(rounds=1 if quick else rounds, quick=quick)
-    wanted = groups or [group for group in Group if group is not Group.scores]
     rows = [row for group in wanted for row in _shown(_rows(group, effort))]
+    if plot is not None:
+        from speecht5_cli.bench.plots import draw_curves
+
+        draw_curves(plot, rows)
+        print(f"{plot}: the curves of the costs")
     if out is not None:
         from speecht5_cli.bench.machine import description
 

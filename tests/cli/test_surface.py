@@ -5,7 +5,7 @@ from commandline import leaves, options, understood
 from console import Console
 
 SURFACE = {
-    "bench": "--data --model --out --quick --rounds --threads",
+    "bench": "--data --model --out --plot --quick --rounds --threads",
     "checkpoint average": "",
     "checkpoint export": "--to",
     "checkpoint import": "--from --task --vocab",

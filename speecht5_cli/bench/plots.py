@@ -1,0 +1,32 @@
+"""Curves of a bench as one picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from speecht5_cli.bench.measure import Row
+from speecht5_cli.files import atomic_write
+
+
+def draw_curves(path: Path, rows: Sequence[Row]) -> None:
+    """Write a PNG: a panel for each name among the rows that are measured `at` something; ours beside the peer's."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(row.name for row in rows if row.at is not None))
+    figure = Figure(figsize=(4 * len(names), 3), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
+        own = [row for row in rows if row.name == name and row.at is not None]
+        what, _, along = name.partition(": ")
+        places = [row.at for row in own]
+        axes.plot(places, [1e3 * row.ours.median for row in own], "o-", label="speecht5")
+        theirs = [(row.at, 1e3 * row.peer.median) for row in own if row.peer is not None]
+        if theirs:
+            axes.plot(*zip(*theirs), "s--", label=own[0].peer_name)
+            axes.legend()
+        axes.set(title=what, xlabel=along, ylabel=f"ms a {own[0].unit}", xscale="log")
+        axes.set_xticks(places, [f"{place:,.0f}" for place in places], minor=False)
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+    with atomic_write(path, "wb") as out:
+        figure.savefig(out, format="png", dpi=80)

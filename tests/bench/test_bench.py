@@ -1,0 +1,44 @@
+"""The benches run, compare equal work, and draw."""
+
+from pathlib import Path
+
+import pytest
+
+from speecht5_cli.bench import costs, features, text, training
+from speecht5_cli.bench.measure import Effort, Row, Times, in_turns
+from speecht5_cli.bench.plots import draw_curves
+
+QUICK = Effort(rounds=1, quick=True)
+
+
+def test_turns_are_taken() -> None:
+    seen: list[str] = []
+    mine, peer = in_turns(lambda: seen.append("a"), lambda: seen.append("b"), Effort(rounds=2), units=2.0)
+    assert seen == ["a", "b"] * 3  # once to warm up
+    assert peer is not None and 0 <= mine.fastest <= mine.median <= mine.slowest
+
+
+def test_a_ratio_is_of_medians() -> None:
+    row = Row("x", "y", "", Times.of([1.0, 2.0, 9.0], 1.0), Times.of([4.0, 8.0, 5.0], 1.0), our_bytes=1, peer_bytes=4)
+    assert (row.ratio, row.memory_ratio) == (2.5, 0.25)
+    assert Row("x", "y", "", Times.of([1.0], 1.0)).ratio is None
+
+
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    rows = [Row("costs", "a: x", "s", Times(1, 1, 1), Times(2, 2, 2), at=at) for at in (1.0, 10.0)]
+    draw_curves(tmp_path / "plot.png", [*rows, Row("costs", "b: y", "line", Times(1, 1, 1), at=5.0)])
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_every_group_measures(tmp_path: Path) -> None:
+    """At base size, beside the real transformers: a minute or two."""
+    pytest.importorskip("transformers")
+    searches = list(text.rows(QUICK))
+    assert {row.name.split(",")[0] for row in searches} >= {"greedy", "beam 5", "beam 5 with CTC"}
+    assert not [row for row in searches if "differ" in row.note and "int8" not in row.name]
+    steps = list(training.rows(QUICK))
+    assert all(row.difference is not None and row.difference < 1e-4 for row in steps)
+    assert next(features.rows(QUICK)).difference is not None
+    curves = list(costs.rows(QUICK))
+    assert len({row.name for row in curves}) == 3 and all(row.at for row in curves)
