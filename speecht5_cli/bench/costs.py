@@ -4,10 +4,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
+from speecht5_cli.bench.encoder import encoders
 from speecht5_cli.bench.measure import Effort, Row, in_turns
-from speecht5_cli.bench.nets import base_pair, wave
+from speecht5_cli.bench.nets import base_pair
 from speecht5_cli.bench.text import best, encoded, generated, searched
 from speecht5_cli.data.datadir import DataDir, write_tables
 from speecht5_cli.data.validate import validate
@@ -27,18 +26,7 @@ def rows(effort: Effort) -> Iterator[Row]:
     """Each cost for one unit of work: flat is as good as it gets."""
     pair = base_pair("SpeechT5ForSpeechToText")
     for seconds in LENGTHS_S[: 2 if effort.quick else None]:
-        sound = wave(seconds)
-        lens = torch.tensor([sound.size(1)])
-
-        def encode(sound: torch.Tensor = sound, lens: torch.Tensor = lens) -> torch.Tensor:
-            with torch.inference_mode():
-                return pair.ours.encode_speech(sound, lens).states
-
-        def theirs(sound: torch.Tensor = sound) -> torch.Tensor:
-            with torch.inference_mode():
-                return pair.theirs.speecht5.encoder(input_values=sound).last_hidden_state
-
-        mine, peer = in_turns(encode, theirs, effort, units=seconds)
+        mine, peer = in_turns(*encoders(pair, seconds), effort, units=seconds)
         yield Row("costs", LENGTH, "s of sound", mine, peer, at=seconds)
     for batch in BATCHES[: 2 if effort.quick else None]:
         ours, states = encoded(pair, batch)
