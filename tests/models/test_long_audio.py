@@ -12,6 +12,7 @@ import torch
 from speecht5_cli.models.config import ModelConfig, Parts
 from speecht5_cli.models.speecht5 import SpeechT5
 
+resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))  # an error instead of a machine that swaps
 torch.manual_seed(0)
 net = SpeechT5(ModelConfig(), Parts(speech_in=True)).eval()
 wave = torch.randn(1, 16_000 * int(sys.argv[1])) * 0.1

@@ -47,6 +47,7 @@ def test_an_unfinished_one_is_resumed(trained: Path, tiny_corpus: TinyCorpus) ->
 
 OTHER: dict[str, Any] = {  # another value of every setting that may change
     "data.workers": 3,
+    "train.checkpoint_layers": True,
     "train.log_every": 7,
     "train.save_every_steps": 5,
     "train.save_every_minutes": 0.5,
