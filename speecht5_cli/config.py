@@ -194,7 +194,8 @@ def _checked_plain(value: Any, kind: type, where: str) -> Any:
 def to_tree(config: Any) -> Any:
     """The plain values of a dataclass, ready for YAML."""
     if is_dataclass(config) and not isinstance(config, type):
-        return {field.name: to_tree(getattr(config, field.name)) for field in fields(config)}
+        values = vars(config)
+        return {field.name: to_tree(values[field.name]) for field in fields(config)}
     if isinstance(config, dict):
         return {key: to_tree(value) for key, value in config.items()}
     if isinstance(config, list | tuple):

@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
+from speecht5_cli.device import machine_bytes
 from speecht5_cli.errors import SpeechT5Error, UsageError
 
 Item = TypeVar("Item")
@@ -31,10 +32,8 @@ _LOWER_NJ = "most often because memory ran out: lower --nj"
 def sensible_nj() -> int:
     """As many processes as this one may use cores, but no more than one for each 2 GiB of memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not hasattr(os, "sysconf"):
-        return cores
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")  # bytes
-    return max(1, min(cores, memory >> 31))
+    memory = machine_bytes()
+    return cores if memory is None else max(1, min(cores, memory >> 31))
 
 
 def map_shards(

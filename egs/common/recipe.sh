@@ -2,7 +2,9 @@
 #
 #   . ../common/recipe.sh        after the recipe has set its own options as variables, listed in `options`
 #   takes asr lm                 the tasks that --task may name
-#   pretrains_to exp/pretrain    sets `initial`, where fine-tuning starts: this model of the recipe's own, or --init
+#   pretrains_to exp/pretrain    sets `pretrained`, the recipe's own model, and `initial`, where fine-tuning starts: it,
+#                                or --init
+#   goes_on_from exp/asr         the same for a task that starts from the recogniser
 #   starts_from ../x/exp/pretrain   the same for a recipe that does not pre-train
 #   if stage 3 units; then       true when the stage is wanted
 #     needs data/train 1         stop, naming the stage that makes it, when something is missing
@@ -148,8 +150,13 @@ by_hand() {
 # --- the model that fine-tuning starts from ---
 
 pretrains_to() {
-  initial=$1 pretraining=true wanted=$1/model hint="stage 4 (pretrain) makes it: $me --stage 4 --stop-stage 4"
+  initial=$1 pretrained=$1 pretraining=true wanted=$1/model
+  hint="stage 4 (pretrain) makes it: $me --stage 4 --stop-stage 4"
   use_init
+}
+# goes_on_from exp/asr: after pretrains_to, for a task that starts from recognition instead, unless --init is given.
+goes_on_from() {
+  if [ -z "$init" ]; then initial=$1 wanted=$1/model hint="--task asr makes it: $me"; fi
 }
 starts_from() {
   [ "$iter" = 1 ] || die "--iter $iter: this recipe does not pre-train; --init takes the model of a second iteration"

@@ -13,8 +13,7 @@ judge=exp/asr speaker_net='' vocoder=griffin-lim
 takes asr st tts vc se sid
 first=$(named pretrain) # in a second iteration the first one gives the units
 if [ -n "$extra_speech" ]; then suffix=_extra$suffix first=${first}_extra; fi
-pretrained=$first$it
-pretrains_to "$pretrained"
+pretrains_to "$first$it"
 xvector=$(named xvector)
 speaks_with "$xvector"
 finetuned=exp/$task$suffix$it units=units$it settings=() extra=() more_speech=() more_sets=()
@@ -22,7 +21,7 @@ if [ "$init" = none ]; then settings=(model.size=tiny); fi
 if [ "$task" = st ]; then
   finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
   # Where words move, so little speech does not teach a decoder to listen: translation goes on where recognition ended.
-  if [ -z "$init" ]; then initial=exp/asr$suffix$it wanted=$initial/model hint="--task asr makes it: $me"; fi
+  goes_on_from "exp/asr$suffix$it"
 fi
 if [ -n "$extra_speech" ]; then
   extra=("extra_speech=$extra_speech") more_speech=(data/pretrain_extra)

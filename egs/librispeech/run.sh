@@ -81,7 +81,7 @@ fi
 if stage 4 pretrain; then
   if pretrains; then
     needs "data/dev_other/$units" 3
-    run speecht5 pretrain conf/pretrain.yaml "${variant[@]}" --exp "$initial" --ngpu "$ngpu" "pretrain.units=$units"
+    run speecht5 pretrain conf/pretrain.yaml "${variant[@]}" --exp "$pretrained" --ngpu "$ngpu" "pretrain.units=$units"
   else
     bring_initial
   fi

@@ -9,8 +9,7 @@ task=asr corpus=corpus lang=de sizes='' judge=exp/asr speaker_net='' vocoder=gri
 
 takes asr st tts vc se sid lm
 first=$(named pretrain) # in a second iteration the first one gives the units
-pretrained=$first$it
-pretrains_to "$pretrained"
+pretrains_to "$first$it"
 xvector=$(named xvector)
 speaks_with "$xvector"
 if [ "$task" = lm ]; then from_nothing; fi
@@ -19,7 +18,7 @@ if [ "$init" = none ]; then settings=(model.size=tiny); fi
 if [ "$task" = st ]; then
   finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
   # Where words move, so little speech does not teach a decoder to listen: translation goes on where recognition ended.
-  if [ -z "$init" ]; then initial=exp/asr$suffix$it wanted=$initial/model hint="--task asr makes it: $me"; fi
+  goes_on_from "exp/asr$suffix$it"
 fi
 
 if stage 1 data; then

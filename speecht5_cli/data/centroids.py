@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from speecht5_cli.device import best_device
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -46,7 +48,7 @@ def fit(frames: np.ndarray, k: int, *, restarts: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     rows = _tensor(frames)
     n = min(len(rows), max(_SEEDING_FRAMES, _SEEDING_FRAMES_EACH * k))
-    looked_at = rows[torch.from_numpy(np.sort(rng.choice(len(rows), n, replace=False)))].to(_device())
+    looked_at = rows[torch.from_numpy(np.sort(rng.choice(len(rows), n, replace=False)))].to(best_device())
     with _threads() as share:
         seen = _main_directions(looked_at, share)
         starts = share(lambda own: _start(seen, k, own), rng.spawn(restarts))
@@ -63,7 +65,7 @@ class Nearest:
     def __init__(self, centroids: np.ndarray) -> None:
         """(K, D) float32."""
         self._centroids = centroids
-        there = _tensor(centroids).to(_device())
+        there = _tensor(centroids).to(best_device())
         self._scores = _Scores(there, there.mean(0))
 
     def __reduce__(self) -> tuple[type, tuple[np.ndarray]]:
@@ -241,9 +243,3 @@ def _tensor(frames: np.ndarray) -> "Tensor":
     import torch
 
     return torch.from_numpy(np.require(frames, np.float32, "W"))
-
-
-def _device() -> "torch.device":
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

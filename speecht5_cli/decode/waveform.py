@@ -10,6 +10,7 @@ import numpy as np
 
 from speecht5_cli.data.features import LOG_MEL, LogMelSettings
 from speecht5_cli.decode.griffin_lim import check_log_mel, griffin_lim
+from speecht5_cli.device import best_device
 
 if TYPE_CHECKING:
     from speecht5_cli.models.vocoder import HifiGan
@@ -33,13 +34,11 @@ def load_vocoder(spec: str | Path, *, features: LogMelSettings = LOG_MEL, device
     """
     if str(spec) == GRIFFIN_LIM:
         return partial(_each, settings=features)
-    import torch
-
     from speecht5_cli.decode.vocoder_folder import check_features, read_vocoder
 
     net, expected = read_vocoder(Path(spec))
     check_features(expected, features, str(spec))
-    return Synthesis(net.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), features)
+    return Synthesis(net.to(device or best_device()), features)
 
 
 def _each(log_mels: list[np.ndarray], *, settings: LogMelSettings) -> list[np.ndarray]:

@@ -98,8 +98,7 @@ def _attended(query: Tensor, key: Tensor, value: Tensor, backwards: Tensor, rate
         block = query[:, first : first + at_once]  # (H, Q, C)
         logits = block @ key  # (H, Q, n)
         logits += by_distance(block @ backwards, first, key.size(2)).to(logits.dtype)
-        seen = logits.softmax(-1)
-        blocks.append((dropout(seen, rate) if rate else seen).to(value.dtype) @ value)
+        blocks.append(dropout(logits.softmax(-1), rate).to(value.dtype) @ value)
     return torch.cat(blocks, dim=1) if len(blocks) > 1 else blocks[0]
 
 

@@ -1,6 +1,6 @@
 """How large a micro-batch fits: one step at doubled sizes, until memory or data runs out."""
 
-import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from speecht5_cli.data.assets import Assets
+from speecht5_cli.device import best_device, machine_bytes
 from speecht5_cli.errors import TrainingError
 from speecht5_cli.folders import ASSETS, model_folder
 from speecht5_cli.plugins import TaskPlugin
@@ -37,11 +38,8 @@ class Trial:
 
 
 def probe_batches(plugin: TaskPlugin, cfg: RunConfig, *, init: Path | None) -> Iterator[Trial]:
-    """Trials of a quarter, half, once, twice ... of the configured sizes; the last one may not fit.
-
-    Nothing is kept of it.
-    """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Trials of a quarter, half, once, twice ... of the configured sizes; the last one may not fit. Nothing is kept."""
+    device = best_device()
     limit = MARGIN * memory_bytes(device) / 1e9
     numbers = Numbers.of(cfg.train.precision, device)
     with tempfile.TemporaryDirectory() as folder:
@@ -80,10 +78,10 @@ def scaled(data: DataConfig, share: float) -> DataConfig:
 
 
 def memory_bytes(device: torch.device) -> int:
-    """Of the GPU, or of the machine."""
+    """Of the GPU, or of the machine; no bound where the system does not say."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return machine_bytes() or sys.maxsize
 
 
 def advice(trials: list[Trial], cfg: RunConfig) -> str:

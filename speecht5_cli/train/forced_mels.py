@@ -1,7 +1,7 @@
 """The log-mels that a model predicts by teacher forcing, in step with the recorded ones: what a vocoder learns from."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,11 @@ from speecht5_cli.data.datadir import opened, shards
 from speecht5_cli.data.feature_source import log_mel_info
 from speecht5_cli.data.feature_store import FEATS_JSON, FEATS_SCP, NUM_FRAMES
 from speecht5_cli.data.metadata import write_metadata
-from speecht5_cli.data.rows import UtteranceRows
 from speecht5_cli.data.tables import write_table
 from speecht5_cli.decode.speech import PrenetDropout
 from speecht5_cli.errors import UsageError
 from speecht5_cli.files import atomic_dir
-from speecht5_cli.train.config import DataConfig
-from speecht5_cli.train.distributed import Ranks
 from speecht5_cli.train.restore import Restored, restore
-from speecht5_cli.train.streams import set_batches
 from speecht5_cli.workers import map_shards
 
 _ARCHIVES_A_PROCESS = 8  # progress moves by archives
@@ -80,19 +76,16 @@ def _restored(model: Path) -> Restored:
 def _write_archive(request: Request, folder: Path, utterances: Sequence[str]) -> Written:
     """One shard of the utterances."""
     restored = _restored(request.model)
-    cfg = replace(restored.cfg, data=DataConfig(batch_seconds=request.batch_seconds))
-    stream = restored.plugin.streams(cfg)[0]
-    rows = UtteranceRows(
-        [request.data],
-        stream.inputs + stream.targets,
-        optional=stream.optional,
+    rows, batches = restored.read(
+        request.data,
+        batch_seconds=request.batch_seconds,
+        targets=True,
         allow_pipes=request.allow_pipes,
-        only=set(utterances),
+        only=utterances,
     )
-    batches = set_batches(restored.plugin, cfg, restored.assets, [rows], ranks=Ranks(0, 1, restored.device))
     name = f"feats.{utterances[0].replace('/', '_')}.ark"
     with restored.inference():
-        mels = (pair for batch in batches for pair in forced_mels(restored.model, batch, cfg.task.decode.seed))
+        mels = (pair for batch in batches for pair in forced_mels(restored.model, batch, restored.cfg.task.decode.seed))
         places = write_archive(folder / name, mels)
     return Written(name, places, float(rows.costs.sum()))
 

@@ -5,21 +5,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
-import numpy as np
-
 from speecht5_cli.config import Tree, to_tree
 from speecht5_cli.data.audio import SAMPLE_RATE
 from speecht5_cli.data.datadir import opened
 from speecht5_cli.data.hypotheses import Decoding, write_hypotheses
-from speecht5_cli.data.rows import UtteranceRows
 from speecht5_cli.decode.waveform import load_vocoder
 from speecht5_cli.errors import UsageError
 from speecht5_cli.plugins import Hypothesis
-from speecht5_cli.train.config import DataConfig
-from speecht5_cli.train.distributed import Ranks
 from speecht5_cli.train.pictures import draw_speech
 from speecht5_cli.train.restore import Restored, restore
-from speecht5_cli.train.streams import set_batches
 from speecht5_cli.workers import map_shards
 
 PICTURES = "pictures"
@@ -97,18 +91,13 @@ def restored_for(request: Request) -> Restored:
 
 def _predict_shard(request: Request, utterances: list[str]) -> Part:
     restored = restored_for(request)
-    cfg = replace(restored.cfg, data=DataConfig(batch_seconds=request.batch_seconds))
-    stream = restored.plugin.streams(cfg)[0]
-    rows = UtteranceRows(
-        [request.data], stream.inputs, optional=stream.optional, allow_pipes=request.allow_pipes, only=set(utterances)
+    rows, batches = restored.read(
+        request.data, batch_seconds=request.batch_seconds, allow_pipes=request.allow_pipes, only=utterances
     )
     started, hypotheses = time.perf_counter(), []
-    batches = set_batches(
-        restored.plugin, cfg, restored.assets, [rows], ranks=Ranks(0, 1, restored.device), chosen=[np.arange(len(rows))]
-    )
     with restored.inference():
         for batch in batches:
-            hypotheses += restored.plugin.predict(restored.model, batch, cfg, restored.assets)
+            hypotheses += restored.plugin.predict(restored.model, batch, restored.cfg, restored.assets)
     audio_s = float(rows.costs.sum())
     if restored.plugin.output == "speech":
         hypotheses = _vocoded(hypotheses, request)

@@ -12,7 +12,10 @@ from torch import Tensor, nn
 
 from speecht5_cli.config import Tree, from_tree, merged
 from speecht5_cli.data.assets import Assets
+from speecht5_cli.data.batch import Batch
+from speecht5_cli.data.rows import UtteranceRows
 from speecht5_cli.data.vocabulary import VOCAB_FILE, SymbolMapping, Vocabulary, mapping
+from speecht5_cli.device import best_device
 from speecht5_cli.errors import CheckpointError
 from speecht5_cli.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
 from speecht5_cli.models.int8 import in_int8
@@ -23,6 +26,7 @@ from speecht5_cli.train.config import RunConfig
 from speecht5_cli.train.hubert_folder import KIND as HUBERT
 from speecht5_cli.train.hubert_folder import load_hubert
 from speecht5_cli.train.precision import Numbers
+from speecht5_cli.train.streams import dir_batches
 
 BY_SYMBOL = ("symbols.weight", "ctc_head.1.weight", "ctc_head.1.bias")
 
@@ -42,6 +46,10 @@ class Restored:
     def device(self) -> torch.device:
         """Where the model is."""
         return self.numbers.device
+
+    def read(self, data: Path, **how: Any) -> tuple[UtteranceRows, Iterator[Batch]]:
+        """The utterances of a data dir and their batches; `how` as in `dir_batches`."""
+        return dir_batches(self.plugin, self.cfg, self.assets, data, device=self.device, **how)
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -63,9 +71,8 @@ def restore(
     `device` "auto" is a GPU if there is one; `precision` is auto, fp32, bf16 or int8. Raises CheckpointError when the
     folder holds another task's model.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    numbers = Numbers.of(precision, torch.device(device))
+    where = best_device() if device == "auto" else torch.device(device)
+    numbers = Numbers.of(precision, where)
     folder = model_folder(path)
     tree = read_model_config(folder)
     if tree.get("kind") == HUBERT:
@@ -80,7 +87,7 @@ def restore(
     cfg, model = built(plugin, tree, assets, str(folder / CONFIG))
     tensors = read_tensors(folder / MODEL)
     model = _materialised(model, tensors, str(folder))
-    model = model.to(device).eval()
+    model = model.to(where).eval()
     if numbers.name == "int8":
         in_int8(model)
     return Restored(folder, plugin, cfg, assets, model, numbers)
@@ -183,13 +190,13 @@ def layer_extractor(path: Path, layer: int) -> Callable[[list[np.ndarray]], list
     """A function from waves (n_samples,) to the states of an encoder layer (frames, D), counted from 1."""
     from speecht5_cli.data.batch import lens, padded
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = best_device()
     folder = model_folder(path)
     model: Any
     if read_model_config(folder).get("kind") == HUBERT:
         model = load_hubert(folder).to(device)
     else:
-        model = restore(path, device=device).model
+        model = restore(path, device="auto").model
     n_layers = len(model.encoder.layers)
     if not 1 <= layer <= n_layers:
         raise CheckpointError(f"{path}: has encoder layers 1 to {n_layers}, not {layer}")

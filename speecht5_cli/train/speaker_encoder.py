@@ -28,6 +28,7 @@ from speecht5_cli.data.speaker_vectors import (
     speakers_of,
     write_vectors,
 )
+from speecht5_cli.device import best_device
 from speecht5_cli.errors import CheckpointError, DataError
 from speecht5_cli.files import atomic_write
 from speecht5_cli.models.xvector import XVector, XVectorNetConfig
@@ -143,11 +144,6 @@ def _embed_shard(folder: Path, allow_pipes: bool, sounds: Sequence[Sound]) -> Em
 
     vectors = SpeakerEncoder(load_net(folder)).vectors(waves())
     return Embedded({key: normalised(vector, where=key) for key, vector in vectors}, n_samples / SAMPLE_RATE)
-
-
-def best_device() -> torch.device:
-    """The GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _windows(waves: Iterable[tuple[str, np.ndarray]]) -> Iterator[list[tuple[str, np.ndarray]]]:

@@ -1,11 +1,13 @@
 """A configuration's data as the batches of a task: for training in endless order, for other sets once through."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.batch import Batch
@@ -88,6 +90,32 @@ def set_batches(
             places.append(MicroBatch(len(places), k, batch))
     reader = batch_reader(plugin, cfg, assets, rows, seed=None)
     return load(reader, places[ranks.rank :: ranks.world], workers=0, device=ranks.device)
+
+
+def dir_batches(
+    plugin: TaskPlugin,
+    cfg: RunConfig,
+    assets: Assets,
+    data: Path,
+    *,
+    batch_seconds: float,
+    device: torch.device,
+    targets: bool = False,
+    allow_pipes: bool = False,
+    only: Collection[str] | None = None,
+) -> tuple[UtteranceRows, Iterator[Batch]]:
+    """The utterances of a data dir (or `only` these) and their batches, once: what goes in, and where wanted what
+    should come out."""
+    cfg = replace(cfg, data=DataConfig(batch_seconds=batch_seconds))
+    stream = plugin.streams(cfg)[0]
+    rows = UtteranceRows(
+        [data],
+        stream.inputs + (stream.targets if targets else ()),
+        optional=stream.optional,
+        allow_pipes=allow_pipes,
+        only=None if only is None else set(only),
+    )
+    return rows, set_batches(plugin, cfg, assets, [rows], ranks=Ranks(0, 1, device))
 
 
 def batch_reader(

@@ -18,15 +18,11 @@ from speecht5_cli.config import Tree, to_tree, write_yaml
 from speecht5_cli.config import replace as with_values
 from speecht5_cli.data.datadir import opened
 from speecht5_cli.data.hypotheses import Decoding, write_hypotheses
-from speecht5_cli.data.rows import UtteranceRows
 from speecht5_cli.errors import UsageError
 from speecht5_cli.folders import TUNED
 from speecht5_cli.plugins import Hypothesis, Metric
-from speecht5_cli.train.config import DataConfig
-from speecht5_cli.train.distributed import Ranks
 from speecht5_cli.train.predict import Request, restored_for
 from speecht5_cli.train.restore import Restored
-from speecht5_cli.train.streams import set_batches
 
 
 @dataclass(frozen=True)
@@ -84,15 +80,13 @@ def keep_best(tuning: Tuning, experiment: Path, data: Path) -> Path:
 
 def _decoded(restored: Restored, request: Request, tasks: Sequence[Any]) -> list[list[Hypothesis]]:
     """The hypotheses of each of the task's configurations."""
-    cfg = replace(restored.cfg, data=DataConfig(batch_seconds=request.batch_seconds))
-    stream = restored.plugin.streams(cfg)[0]
-    rows = UtteranceRows([request.data], stream.inputs, optional=stream.optional, allow_pipes=request.allow_pipes)
     found: list[list[Hypothesis]] = [[] for _ in tasks]
-    batches = set_batches(restored.plugin, cfg, restored.assets, [rows], ranks=Ranks(0, 1, restored.device))
+    _, batches = restored.read(request.data, batch_seconds=request.batch_seconds, allow_pipes=request.allow_pipes)
     with restored.inference(), encoding_once(restored.model):
         for batch in batches:
             for said, task in zip(found, tasks):
-                said += restored.plugin.predict(restored.model, batch, replace(cfg, task=task), restored.assets)
+                cfg = replace(restored.cfg, task=task)
+                said += restored.plugin.predict(restored.model, batch, cfg, restored.assets)
     return found
 
 

@@ -20,6 +20,7 @@ from speecht5_cli.config import replace, to_tree
 from speecht5_cli.data.features import LOG_MEL, LogMelSettings, mel_bank
 from speecht5_cli.data.mel_segments import Spoken, drawn_pieces, read_pieces
 from speecht5_cli.decode.vocoder_folder import read_vocoder
+from speecht5_cli.device import best_device
 from speecht5_cli.errors import ConfigError, TrainingError
 from speecht5_cli.losses.vocoder import LogMelDistance, feature_distance, taken_for_recorded, told_apart
 from speecht5_cli.models.discriminators import DiscriminatorConfig, Discriminators
@@ -28,7 +29,6 @@ from speecht5_cli.train.config import OptimConfig
 from speecht5_cli.train.metrics import Averages, Journal, clock, shown
 from speecht5_cli.train.optim import Optimizer
 from speecht5_cli.train.signals import StopFlag, stop_on_signals
-from speecht5_cli.train.speaker_encoder import best_device
 from speecht5_cli.train.vocoder_checkpoint import Adversaries, newest, resume, save, take_discriminators
 
 _WIDE = LogMelSettings(low_hz=0.0, high_hz=LOG_MEL.sample_rate / 2)  # what is compared: the whole band

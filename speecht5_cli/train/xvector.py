@@ -18,9 +18,10 @@ from torch.nn import functional as F
 from speecht5_cli.data.audio import SAMPLE_RATE
 from speecht5_cli.data.speaker_crops import Recording, draw_crops, held_out, read_crops
 from speecht5_cli.data.trials import cosines, equal_error_rate, make_trials
+from speecht5_cli.device import best_device
 from speecht5_cli.errors import TrainingError
 from speecht5_cli.models.xvector import XVector, XVectorNetConfig
-from speecht5_cli.train.speaker_encoder import SpeakerEncoder, best_device
+from speecht5_cli.train.speaker_encoder import SpeakerEncoder
 
 _N_LINES = 20  # of losses
 _MAX_TRIALS = 100_000

@@ -6,7 +6,7 @@ import pytest
 import torch
 from journals import assert_same_run
 from tiny import TinyCorpus, tiny_config
-from torch import Tensor, nn
+from torch import Tensor
 
 from speecht5_cli.errors import UsageError
 from speecht5_cli.models.config import ModelConfig, Parts
@@ -97,6 +97,5 @@ def test_compiled_layers_give_the_same() -> None:
         torch.testing.assert_close(found[1][name], gradient, rtol=1e-3, atol=1e-3)
     passed(compiled, seconds=1.3)  # another length
     assert compiled.state_dict().keys() == plain.state_dict().keys()
-    assert isinstance(compiled, nn.Module)
     compiled.train()
     assert passed(compiled)[0].isfinite()
