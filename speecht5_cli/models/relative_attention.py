@@ -94,12 +94,18 @@ def _attended(query: Tensor, key: Tensor, value: Tensor, backwards: Tensor, rate
     key = key.transpose(1, 2)  # (H, C, n)
     at_once = max(_FEWEST_QUERIES, _BLOCK // (heads * max(key.size(2), 1)))
     blocks = []
+    # Small results that lie among the large temporaries would keep their memory from being used again.
+    whole = None if torch.is_grad_enabled() else value.new_empty(heads, n_queries, value.size(2))
     for first in range(0, n_queries, at_once):
         block = query[:, first : first + at_once]  # (H, Q, C)
         logits = block @ key  # (H, Q, n)
         logits += by_distance(block @ backwards, first, key.size(2)).to(logits.dtype)
-        blocks.append(dropout(logits.softmax(-1), rate).to(value.dtype) @ value)
-    return torch.cat(blocks, dim=1) if len(blocks) > 1 else blocks[0]
+        seen = dropout(logits.softmax(-1), rate).to(value.dtype)
+        if whole is None:
+            blocks.append(seen @ value)
+        else:
+            whole[:, first : first + at_once] = seen @ value
+    return torch.cat(blocks, dim=1) if whole is None else whole
 
 
 def by_distance(products: Tensor, first: int, n_keys: int) -> Tensor:
