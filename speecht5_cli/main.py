@@ -41,8 +41,10 @@ def main() -> None:
     try:
         app(prog_name=app.info.name)
     except SystemExit as end:  # how Typer returns
-        if isinstance(end.__context__, BrokenPipeError):  # the reader, such as `| head`, has seen enough
+        cut_short = isinstance(end.__context__, BrokenPipeError)  # the reader, such as `| head`, has seen enough
+        if cut_short or _nobody_reads():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if cut_short:
             sys.exit(0)
         if end.code == INTERRUPTED:
             _fail("interrupted", INTERRUPTED)
@@ -53,6 +55,15 @@ def main() -> None:
         _fail(f"{error.filename or 'operating system'}: {error.strerror or error}", 1)
     except Exception as error:  # noqa: BLE001 - the last door: whatever is left is a fault of ours
         _fail(f"internal error: {type(error).__name__}: {error} (run again with --debug for the traceback)", 1)
+
+
+def _nobody_reads() -> bool:
+    """Whether what was printed finds no reader; with a buffer that shows only now, and else after our last word."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def _fail(message: str, exit_code: int) -> None:

@@ -84,6 +84,8 @@ def test_settings_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Namespaces, enums and omegaconf's nodes are read without their packages."""
     module = types.ModuleType("fairseq.dataclass.constants")
     backend = enum.Enum("Backend", {"legacy": "legacy_ddp"}, module=module.__name__)
+    # As the Pythons that run fairseq write a member; 3.11.0 to 3.11.3 ask for `getattr` instead.
+    backend.__reduce_ex__ = lambda member, _: (backend, (member.value,))  # type: ignore[method-assign, assignment]
     module.Backend = backend  # type: ignore[attr-defined]
     nodes = types.ModuleType("omegaconf.dictconfig")
 

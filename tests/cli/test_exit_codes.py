@@ -191,8 +191,11 @@ def test_commands_outside_of_a_recipe(
 def test_a_reader_that_has_seen_enough() -> None:
     """`speecht5 tasks | head -1` ends without a complaint."""
     command = f"{sys.executable} -m speecht5_cli tasks | true"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    for unbuffered in ("", "1"):
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        words = ["bash", "-o", "pipefail", "-c", command]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), f"PYTHONUNBUFFERED={unbuffered}"
 
 
 def test_ctrl_c_from_outside() -> None:

@@ -46,6 +46,8 @@ def test_blocks(positions: RelativePositions, block: int, monkeypatch: pytest.Mo
     ours = relative_attention(*inputs, positions.distances(pad), rate=0.0)
     theirs = gathered(positions, *inputs[:3], pad)
     torch.testing.assert_close(ours, theirs)
+    with torch.inference_mode():
+        torch.testing.assert_close(relative_attention(*inputs, positions.distances(pad), rate=0.0), theirs)
     weight = torch.randn_like(ours)
     for got, wanted in zip(
         torch.autograd.grad((ours * weight).sum(), inputs), torch.autograd.grad((theirs * weight).sum(), inputs)

@@ -305,6 +305,14 @@ def test_a_hubert_brings_no_vocabulary(tmp_path: Path, file: str, says: str, ini
     assert "vocab build" not in found and f"asr.vocabulary={initial or folder}" in found
 
 
+def test_translation_goes_on_from_recognition(mini: Path, tmp_path: Path) -> None:
+    for script in (mini, EGS / "fsdd" / "run.sh"):
+        lines = "\n".join(commands(shown(script, "--task", "st")))
+        assert "--exp exp/pretrain --ngpu" in lines and "--exp exp/st_de --init exp/asr --ngpu" in lines
+        lines = "\n".join(commands(shown(script, "--task", "st", "--init", "pretrain", cwd=tmp_path)))
+        assert f"--init {tmp_path}/pretrain" in lines and "exp/asr" not in lines
+
+
 def test_from_nothing(mini: Path, wham: Path) -> None:
     for script, task in ((mini, "asr"), (wham, "se")):
         first, *_ = commands(shown(script, "--task", task, "--init", "none", "--stage", "4"))
