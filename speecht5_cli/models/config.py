@@ -20,7 +20,6 @@ SIZES: dict[str, dict[str, Any]] = {
         "pre_norm": True,
         "conv_channels": 32,
         "position_kernel": 32,
-        "prenet_dim": 96,
         "postnet_channels": 96,
         "unit_dim": 64,
         "codebook_entries": 50,
