@@ -16,7 +16,7 @@ if [ -n "$extra_speech" ]; then suffix=_extra$suffix first=${first}_extra; fi
 pretrains_to "$first$it"
 xvector=$(named xvector)
 speaks_with "$xvector"
-finetuned=exp/$task$suffix$it units=units$it settings=() extra=() more_speech=() more_sets=()
+finetuned=exp/$task$suffix$it units=units${extra_speech:+_extra}$it settings=() extra=() more_speech=() more_sets=()
 if [ "$init" = none ]; then settings=(model.size=tiny); fi
 if [ "$task" = st ]; then
   finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
@@ -64,15 +64,17 @@ fi
 if pretrains && stage 3 units; then
   needs dump/mfcc/pretrain 2
   if [ "$iter" = 1 ]; then
-    run speecht5 units fit dump/mfcc/pretrain "${more_speech[@]/#data/dump/mfcc}" exp/units --clusters 50 --restarts 1
-    run speecht5 units report exp/units dump/mfcc/pretrain_dev
-    for set in "${unlabelled[@]}"; do run speecht5 units label exp/units "dump/mfcc/$(basename "$set")" "$set"; done
+    run speecht5 units fit dump/mfcc/pretrain "${more_speech[@]/#data/dump/mfcc}" "exp/$units" --clusters 50 --restarts 1
+    run speecht5 units report "exp/$units" dump/mfcc/pretrain_dev
+    for set in "${unlabelled[@]}"; do
+      run speecht5 units label "exp/$units" "dump/mfcc/$(basename "$set")" "$set" --name "$units"
+    done
   else
     needs "$first/model" 4
     layer=(--kind layer --model "$first" --layer 3) # computed on the way: nothing of it goes to the disk
-    run speecht5 units fit data/pretrain "${more_speech[@]}" exp/units_it2 --clusters 50 --restarts 1 "${layer[@]}"
-    run speecht5 units report exp/units_it2 data/pretrain_dev "${layer[@]}"
-    for set in "${unlabelled[@]}"; do run speecht5 units label exp/units_it2 "$set" --name units_it2 "${layer[@]}"; done
+    run speecht5 units fit data/pretrain "${more_speech[@]}" "exp/$units" --clusters 50 --restarts 1 "${layer[@]}"
+    run speecht5 units report "exp/$units" data/pretrain_dev "${layer[@]}"
+    for set in "${unlabelled[@]}"; do run speecht5 units label "exp/$units" "$set" --name "$units" "${layer[@]}"; done
   fi
 fi
 

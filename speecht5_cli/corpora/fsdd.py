@@ -9,6 +9,7 @@ import numpy as np
 
 from speecht5_cli.corpora.digits import digit_strings, in_words
 from speecht5_cli.corpora.fsdd_joined import Joined, draw_pieces, draw_strings, joined_path, write_joined
+from speecht5_cli.corpora.fsdd_readers import cut_readers
 from speecht5_cli.corpora.fsdd_recordings import SPLITS, Recording, Recordings, find_recordings, same_digit_pairs
 from speecht5_cli.corpora.libri_layout import Reading
 from speecht5_cli.corpora.librispeech import PUBLISHED
@@ -62,7 +63,8 @@ def prepare(
     and `dev` are digits and strings together, `train_10pct` a tenth of each speaker's `train`. `pretrain`,
     `pretrain_dev`: train and dev recordings of one speaker joined to 2 to 8 s, `pretrain_shuffles` times in another
     order. `text/train.txt` and `text/dev.txt`: strings in words that are not in the dev and test sets. `extra_speech`,
-    a folder in LibriSpeech's layout without transcripts, gives `pretrain_extra`.
+    a folder in LibriSpeech's layout without transcripts, gives `pretrain_extra`, and `readers_train`, `readers_dev`,
+    `readers_test`: beginning, middle and end of each of its recordings, for identification.
 
     Generated sound goes to `out`/wav and is not made again when it is there.
     Raises UsageError for an unknown part or an impossible size, DataError when recordings of a whole kind are missing.
@@ -92,7 +94,8 @@ def prepare(
     for name in ("pretrain", "pretrain_dev"):
         sets[name] = [Utterance(one.id, one.speaker, str(joined_path(root, name, one))) for one in joined[name]]
     if extra_speech is not None:
-        sets["pretrain_extra"] = _extra(extra_speech)
+        read = sets["pretrain_extra"] = _extra(extra_speech)
+        sets |= cut_readers(read)
     chosen = chosen_parts(parts, [*sets, TEXT])
     mark = write_joined(root, joined, nj=nj)
     make_noisy(root, noisy, clean_mark=mark, seed=seed, nj=nj)

@@ -216,6 +216,14 @@ def test_extra_speech(corpus: Path, tmp_path: Path, write_sound: WriteSound) -> 
     extra = {"extra_speech": tmp_path / "Libri", "parts": ["pretrain_extra"]}
     (report,) = prepare(corpus, tmp_path / "data", **extra, **SIZES)
     assert (report.n_kept, report.n_speakers) == (3, 2)
+    extra["parts"] = ["readers_train", "readers_dev", "readers_test"]
+    (tmp_path / "Libri/train-clean-100/84/10/84-10-0002.flac").write_bytes(b"no sound")
+    reports = prepare(corpus, tmp_path / "data", **extra, **SIZES)
+    assert [(report.n_kept, report.n_speakers) for report in reports] == [(3, 2)] * 3
+    whole = soundfile.info(str(tmp_path / "Libri/train-clean-100/84/10/84-10-0000.flac")).duration
+    cuts = [DataDir(tmp_path / "data" / name).audio()["84-10-0000-" + name[8:]] for name in extra["parts"]]
+    assert [cut.start_s for cut in cuts] == pytest.approx([0, 0.7 * whole, 0.85 * whole], abs=1e-3)
+    assert [cut.end_s for cut in cuts] == pytest.approx([0.7 * whole, 0.85 * whole, whole], abs=1e-3)
     with pytest.raises(UsageError, match="no part 'pretrain_extra'"):
         prepare(corpus, tmp_path / "data", parts=["pretrain_extra"], **SIZES)
     with pytest.raises(DataError, match="none of LibriSpeech's subsets"):
