@@ -1,5 +1,6 @@
 """Writing files so that an interruption leaves the old content or the new one, never half of it."""
 
+import filecmp
 import os
 import shutil
 import tempfile
@@ -29,13 +30,19 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
 
 
 @contextmanager
-def atomic_dir(path: Path) -> Iterator[Path]:
-    """Give a temporary neighbour of the folder `path`; it takes the place of `path` when the block ends well."""
+def atomic_dir(path: Path, *, keep_same: bool = False) -> Iterator[Path]:
+    """Give a temporary neighbour of the folder `path`; it takes the place of `path` when the block ends well.
+
+    With `keep_same` a folder that has all the files already, to the byte, stays, with whatever else is in it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         temporary.chmod(0o777 & ~_umask())
         yield temporary
+        if keep_same and _has_all(path, temporary):
+            shutil.rmtree(temporary)
+            return
         replaced = move_away(path) if path.exists() else None
         temporary.rename(path)
         if replaced:
@@ -43,6 +50,14 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _has_all(folder: Path, other: Path) -> bool:
+    """Whether every file of `other` is in `folder`, too, with the same content."""
+    if not folder.is_dir():
+        return False
+    names = [file.name for file in other.iterdir()]
+    return filecmp.cmpfiles(folder, other, names, shallow=False)[0] == names
 
 
 def move_away(path: Path) -> Path:

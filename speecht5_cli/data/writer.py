@@ -68,6 +68,8 @@ def write_data_dir(
 ) -> DataDirReport:
     """Write `out` in one step, in place of the data dir that may be there.
 
+    One that says the same stays, with what was added to it since (vectors, units): a training may be reading it.
+
     `rejected` are items that the corpus function had to leave out itself, `remarks` what it has to say about the set;
     both are read after `utterances`, so a generator may fill them on its way. Left-out items are listed in
     `out`/rejected.tsv. `check_audio` reads every sound to its end (data/check.py); without it only the files' existence
@@ -88,7 +90,7 @@ def write_data_dir(
     _require_some(intake, out)
     _require_replaceable(out, intake.kept)
     of_speakers, incomplete = _speaker_tables(intake.kept, speaker_tables or {})
-    with atomic_dir(out) as folder:
+    with atomic_dir(out, keep_same=bool(intake.rejected) or not (out / REJECTED).exists()) as folder:
         for name, table in {**_tables(intake.kept, durations), **of_speakers}.items():
             write_table(folder / name, table)
         for name, lines in (companions or {}).items():

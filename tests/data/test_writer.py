@@ -205,6 +205,27 @@ def test_without_the_audio_check(tmp_path: Path) -> None:
         write_data_dir(tmp_path / "out", [Utterance("s-1", "s", "gone.wav")], check_audio=False)
 
 
+def test_a_dir_that_says_the_same_stays_with_what_was_added(tmp_path: Path, speech: Speech) -> None:
+    """Another task's run of the recipe must not take the vectors away from a training."""
+    sound, silent = str(speech("x.wav")), str(speech("silent.wav", level=0))
+    given = [Utterance(f"s-{n}", "s", sound, "x") for n in (1, 2)]
+    out = write_data_dir(tmp_path / "out", given).out
+    (out / "xvector.scp").write_text("s-1 here\ns-2 here\n")
+    assert write_data_dir(out, given).n_kept == 2
+    assert (out / "xvector.scp").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audio", "out"]
+    write_data_dir(out, [*given, Utterance("s-3", "s", silent, "x")])  # the same tables, but something left out
+    assert (out / "rejected.tsv").exists()
+    assert not (out / "xvector.scp").exists()
+    (out / "xvector.scp").touch()
+    write_data_dir(out, given)  # and nothing left out any more
+    assert not (out / "rejected.tsv").exists()
+    assert not (out / "xvector.scp").exists()
+    (out / "xvector.scp").touch()
+    write_data_dir(out, given[:1])
+    assert not (out / "xvector.scp").exists()
+
+
 def test_targets_of_the_same_moments_are_as_long(tmp_path: Path, speech: Speech) -> None:
     long, short, silent = str(speech("a.wav", 1.0)), str(speech("b.wav", 0.8)), str(speech("0.wav", 0.5, level=0))
     pairs = {"s-1": (long, long), "s-2": (long, short), "s-3": (silent, long)}
