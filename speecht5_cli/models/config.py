@@ -105,6 +105,7 @@ class ModelConfig:
     postnet_dropout: float = 0.5
     feature_grad_scale: float = 0.1  # gradient into the convolutions; 0 freezes them
 
+    symbol_scale: float = 1.0  # of symbols that the text encoder reads; at 1 the positions drown them for long
     init_std: float = 0.02  # of linear weights, embeddings and distances; narrow models learn nothing for long at 0.02
     # exact: an utterance's output does not depend on its batch. original, hf: the leaks of those implementations.
     padding: Literal["exact", "original", "hf"] = "exact"

@@ -109,15 +109,16 @@ class SpeechEncoderPrenet(nn.Module):
 
 
 class TextEncoderPrenet(nn.Module):
-    """Embedding (shared, unscaled) and scaled positions."""
+    """Embedding (shared; the original does not scale it) and scaled positions."""
 
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
+        self.scale = cfg.symbol_scale
         self.positions = ScaledPositions(cfg.d_model, cfg.position_dropout)
 
     def forward(self, tokens: Tensor, table: Tensor) -> Tensor:
         """tokens (B, U), table (V, D) -> (B, U, D)"""
-        return self.positions(embedding(tokens, table, padding_idx=PAD))
+        return self.positions(self.scale * embedding(tokens, table, padding_idx=PAD))
 
 
 class TextDecoderPrenet(nn.Module):

@@ -53,6 +53,8 @@ def export_fairseq(source: Path, out: Path, kind: str) -> Exported:
     """Write the model of `source` for the original code; `kind` is its t5_task. Raises CheckpointError."""
     folder = model_folder(source)
     cfg = from_tree(ModelConfig, read_model_config(folder)["model"], f"{folder / CONFIG}: model")
+    if cfg.symbol_scale != 1.0:
+        raise CheckpointError(f"{folder}: model.symbol_scale is {cfg.symbol_scale}; the original has no such setting")
     ours = read_tensors(folder / MODEL)
     symbols, spm = _symbols(Assets(folder / ASSETS))
     theirs = _renamed(ours, fairseq_rules(cfg.conv_norm), folder)

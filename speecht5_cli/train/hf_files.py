@@ -170,7 +170,7 @@ class Exported:
 def export_hf(source: Path, out: Path, architecture: str) -> Exported:
     """Write the model of `source` as `architecture`.from_pretrained reads it.
 
-    Raises CheckpointError for the large variant, which Hugging Face has not, and for a net that it cannot do without.
+    Raises CheckpointError for the large variant and settings that Hugging Face has not, and for a net that it cannot do without.
     """
     from safetensors.torch import save_file
 
@@ -180,6 +180,8 @@ def export_hf(source: Path, out: Path, architecture: str) -> Exported:
         raise CheckpointError(
             f"{folder}: norms in front of the sub-blocks (model.pre_norm); Hugging Face has no such model"
         )
+    if cfg.symbol_scale != 1.0:
+        raise CheckpointError(f"{folder}: model.symbol_scale is {cfg.symbol_scale}; Hugging Face has no such setting")
     ours = read_tensors(folder / MODEL)
     rules = hf_rules(text_in="text_encoder_prenet.positions.alpha" in ours)
     theirs = {other: tensor for name, tensor in ours.items() if (other := renamed(name, rules)) is not None}

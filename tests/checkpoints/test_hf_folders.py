@@ -10,7 +10,7 @@ import torch
 from foreign_models import GOLDEN, make_pieces, run
 from safetensors.torch import load_file, save_file
 
-from speecht5_cli.config import read_yaml
+from speecht5_cli.config import read_yaml, write_yaml
 from speecht5_cli.data.vocabulary import Vocabulary
 from speecht5_cli.errors import CheckpointError, ConfigError
 from speecht5_cli.train.restore import restore
@@ -31,6 +31,18 @@ def test_round_trip(hf_folder: Make, dictionary: Path, tmp_path: Path, name: str
     old, new = (json.loads((folder / "config.json").read_text()) for folder in (source, tmp_path / "back"))
     free = {"feat_proj_dropout", "max_speech_positions", "max_text_positions"}  # lengths are not limited by ours
     assert not [key for key in old if key in new and old[key] != new[key] and key not in free]
+
+
+def test_a_setting_that_neither_toolkit_has(hf_folder: Make, dictionary: Path, tmp_path: Path) -> None:
+    run("import", "--from", "hf", hf_folder("tts"), tmp_path / "model", "--vocab", dictionary)
+    config = tmp_path / "model" / "config.yaml"
+    tree = read_yaml(config)
+    tree["model"]["symbol_scale"] = 12.0
+    write_yaml(config, tree)
+    for toolkit in ("hf", "fairseq"):
+        with pytest.raises(CheckpointError, match=r"model.symbol_scale is 12.0; .* has no such setting"):
+            run("export", "--to", toolkit, tmp_path / "model", tmp_path / "back")
+        assert not (tmp_path / "back").exists()
 
 
 def test_settings_travel(hf_folder: Make, dictionary: Path, tmp_path: Path) -> None:

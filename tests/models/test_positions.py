@@ -93,3 +93,13 @@ def test_a_table_built_without_memory_is_rebuilt() -> None:
     table = table.to_empty(device="cpu")
     table.rebuild()
     torch.testing.assert_close(table.upto(1024), concatenated_sinusoids(1024, 8))
+
+
+def test_symbols_of_the_text_encoder_are_scaled_and_positions_are_not() -> None:
+    plain, scaled = tiny_net(), tiny_net(symbol_scale=3.0)
+    scaled.load_state_dict(plain.state_dict())
+    tokens = torch.tensor([[5, 6, 7, 5]])
+    with torch.no_grad():
+        ones = plain.text_encoder_prenet(tokens, plain.symbols.weight)
+        threes = scaled.text_encoder_prenet(tokens, scaled.symbols.weight)
+    torch.testing.assert_close(threes - ones, 2 * plain.symbols.weight[tokens])
