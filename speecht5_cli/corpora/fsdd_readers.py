@@ -21,7 +21,12 @@ def cut_readers(recordings: Iterable[Utterance]) -> dict[str, list[Utterance]]:
         except DataError:
             continue
         for split, (start, end) in PARTS.items():
-            times = {"start_s": round(start * length, 3), "end_s": round(end * length, 3)}
-            name = f"{recording.id}-{split}"
-            sets[f"readers_{split}"].append(Utterance(name, recording.speaker, recording.audio, **times))
+            cut = Utterance(
+                f"{recording.id}-{split}",
+                recording.speaker,
+                recording.audio,
+                start_s=round(start * length, 3),
+                end_s=round(end * length, 3),
+            )
+            sets[f"readers_{split}"].append(cut)
     return sets

@@ -170,7 +170,7 @@ class Exported:
 def export_hf(source: Path, out: Path, architecture: str) -> Exported:
     """Write the model of `source` as `architecture`.from_pretrained reads it.
 
-    Raises CheckpointError for the large variant and settings that Hugging Face has not, and for a net that it cannot do without.
+    Raises CheckpointError for the large variant and settings that Hugging Face has not, and for a net that is missing.
     """
     from safetensors.torch import save_file
 
