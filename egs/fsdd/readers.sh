@@ -7,8 +7,8 @@ options=() path_options=()
 needs data/readers_train 1
 needs exp/pretrain_extra/model 4
 sets=(data.train=data/readers_train data.dev=data/readers_dev)
-run speecht5 finetune --task sid conf/readers.yaml --exp exp/sid_readers --init exp/pretrain_extra "${sets[@]}"
-run speecht5 finetune --task sid conf/readers.yaml --exp exp/sid_readers_scratch --init none model.size=tiny "${sets[@]}"
+run speecht5 finetune --task sid conf/sid.yaml --variant conf/readers.yaml --exp exp/sid_readers --init exp/pretrain_extra "${sets[@]}"
+run speecht5 finetune --task sid conf/sid.yaml --variant conf/readers.yaml --exp exp/sid_readers_scratch --init none model.size=tiny "${sets[@]}"
 run speecht5 decode --task sid --model exp/sid_readers --data data/readers_test
 run speecht5 decode --task sid --model exp/sid_readers_scratch --data data/readers_test
 run speecht5 score

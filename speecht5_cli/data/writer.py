@@ -24,6 +24,7 @@ __all__ = ["AudioLimits", "DataDirReport", "Rejected", "Utterance", "write_data_
 
 REJECTED = "rejected.tsv"
 _TARGET = "target.scp"
+_WRITTEN = ".written"  # the names of the files that this module wrote
 _N_REASONS = 3  # shown where nothing is left
 _MISALIGNED_S = 0.1  # by which a target may differ in length where both sides are the same moment
 
@@ -90,7 +91,7 @@ def write_data_dir(
     _require_some(intake, out)
     _require_replaceable(out, intake.kept)
     of_speakers, incomplete = _speaker_tables(intake.kept, speaker_tables or {})
-    with atomic_dir(out, keep_same=bool(intake.rejected) or not (out / REJECTED).exists()) as folder:
+    with atomic_dir(out, keep_same=True) as folder:
         for name, table in {**_tables(intake.kept, durations), **of_speakers}.items():
             write_table(folder / name, table)
         for name, lines in (companions or {}).items():
@@ -98,6 +99,8 @@ def write_data_dir(
             write_lines(folder / name, lines)
         if intake.rejected:
             write_rejected(folder / REJECTED, intake.rejected)
+        # With its own list a dir is the same only if it has no table that is not written any more.
+        write_lines(folder / _WRITTEN, sorted(file.name for file in folder.iterdir()))
     return DataDirReport(
         out,
         len(intake.kept),

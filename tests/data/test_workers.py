@@ -83,7 +83,7 @@ def test_no_memory_advises_fewer_processes() -> None:
         ("SIGKILL", r"shard 3 of 4 \(d \.\.\. e\): the worker was killed \(SIGKILL\); .*lower --nj"),
         ("SIGSEGV", r"the worker was killed \(SIGSEGV\)"),
         ("exit", "exit code 7"),
-        ("unpicklable", "failed: .*pickle"),
+        ("unpicklable", "failed: .*(pickle|local object)"),
     ],
 )
 def test_a_worker_that_dies_is_reported(how: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def test_a_dir_as_it_should_be(tmp_path: Path, speech: Speech) -> None:
     report = write_data_dir(tmp_path / "out" / "train", given)
     out = report.out
     assert sorted(file.name for file in out.iterdir()) == [
+        ".written",
         "spk2utt",
         "text",
         "text.fr",
@@ -222,7 +224,8 @@ def test_a_dir_that_says_the_same_stays_with_what_was_added(tmp_path: Path, spee
     assert not (out / "rejected.tsv").exists()
     assert not (out / "xvector.scp").exists()
     (out / "xvector.scp").touch()
-    write_data_dir(out, given[:1])
+    write_data_dir(out, [replace(one, text=None) for one in given])  # no stale table stays
+    assert not (out / "text").exists()
     assert not (out / "xvector.scp").exists()
 
 
