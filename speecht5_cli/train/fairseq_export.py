@@ -25,7 +25,7 @@ from speecht5_cli.tensors import read_tensors
 from speecht5_cli.train.fairseq_files import TEXT_TABLE, TIED
 from speecht5_cli.train.fairseq_language import KIND, OUTPUT, TABLE
 from speecht5_cli.train.fairseq_options import language_settings, speech_settings
-from speecht5_cli.train.foreign import CLASSES
+from speecht5_cli.train.foreign import CLASSES, config_to_export
 
 CHECKPOINT, DICTIONARY, UNIT_DICTIONARY, PIECES = "checkpoint.pt", "dict.txt", "dict.km.txt", "spm_char.model"
 CLASS_HEAD = "speaker_decoder_postnet.output_projection.weight"
@@ -52,9 +52,7 @@ class Exported:
 def export_fairseq(source: Path, out: Path, kind: str) -> Exported:
     """Write the model of `source` for the original code; `kind` is its t5_task. Raises CheckpointError."""
     folder = model_folder(source)
-    cfg = from_tree(ModelConfig, read_model_config(folder)["model"], f"{folder / CONFIG}: model")
-    if cfg.symbol_scale != 1.0:
-        raise CheckpointError(f"{folder}: model.symbol_scale is {cfg.symbol_scale}; the original has no such setting")
+    cfg = config_to_export(folder, "the original")
     ours = read_tensors(folder / MODEL)
     symbols, spm = _symbols(Assets(folder / ASSETS))
     theirs = _renamed(ours, fairseq_rules(cfg.conv_norm), folder)

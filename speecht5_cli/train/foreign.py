@@ -22,6 +22,7 @@ from speecht5_cli.data.tables import write_lines
 from speecht5_cli.data.units import UNITS, UnitInfo
 from speecht5_cli.data.vocabulary import LAST, Vocabulary
 from speecht5_cli.errors import CheckpointError, ConfigError
+from speecht5_cli.folders import CONFIG, read_model_config
 from speecht5_cli.models.config import ModelConfig, Parts
 from speecht5_cli.models.keymaps import Rules, inverted, renamed
 from speecht5_cli.models.lm import LanguageModel
@@ -222,6 +223,14 @@ def _parts(weights: Mapping[str, Tensor]) -> Parts:
         units=n_units(weights),
         classes=n_classes(weights),
     )
+
+
+def config_to_export(folder: Path, toolkit: str) -> ModelConfig:
+    """What defines the network of a model folder. Raises CheckpointError for a setting that no other toolkit has."""
+    cfg = from_tree(ModelConfig, read_model_config(folder)["model"], f"{folder / CONFIG}: model")
+    if cfg.symbol_scale != 1.0:
+        raise CheckpointError(f"{folder}: model.symbol_scale is {cfg.symbol_scale}; {toolkit} has no such setting")
+    return cfg
 
 
 def write_assets(foreign: Foreign, folder: Path) -> Assets:

@@ -10,19 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from speecht5_cli.config import Tree, from_tree, to_tree
+from speecht5_cli.config import Tree, to_tree
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.vocabulary import FIRST, VOCAB_FILE, Vocabulary
 from speecht5_cli.errors import CheckpointError
 from speecht5_cli.files import atomic_dir
-from speecht5_cli.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
+from speecht5_cli.folders import ASSETS, MODEL, model_folder
 from speecht5_cli.models.config import CONV_KERNELS, CONV_STRIDES, ModelConfig
 from speecht5_cli.models.keymaps import hf_rules, renamed
 from speecht5_cli.models.sizes import n_symbols
 from speecht5_cli.models.torch_file import StoredTensor
 from speecht5_cli.tensors import read_tensors
 from speecht5_cli.train.fairseq_files import read_checkpoint
-from speecht5_cli.train.foreign import Foreign, same_heads, under_our_names
+from speecht5_cli.train.foreign import Foreign, config_to_export, same_heads, under_our_names
 from speecht5_cli.train.foreign_vocabulary import ADDED, PIECES, read_tokenizer
 
 HF_CONFIG, HF_WEIGHTS, HF_PICKLE = "config.json", "model.safetensors", "pytorch_model.bin"
@@ -175,13 +175,11 @@ def export_hf(source: Path, out: Path, architecture: str) -> Exported:
     from safetensors.torch import save_file
 
     folder = model_folder(source)
-    cfg = from_tree(ModelConfig, read_model_config(folder)["model"], f"{folder / CONFIG}: model")
+    cfg = config_to_export(folder, "Hugging Face")
     if cfg.pre_norm:
         raise CheckpointError(
             f"{folder}: norms in front of the sub-blocks (model.pre_norm); Hugging Face has no such model"
         )
-    if cfg.symbol_scale != 1.0:
-        raise CheckpointError(f"{folder}: model.symbol_scale is {cfg.symbol_scale}; Hugging Face has no such setting")
     ours = read_tensors(folder / MODEL)
     rules = hf_rules(text_in="text_encoder_prenet.positions.alpha" in ours)
     theirs = {other: tensor for name, tensor in ours.items() if (other := renamed(name, rules)) is not None}
