@@ -6,6 +6,7 @@ B batch   N rows of a step: B, or B * beams   H heads   T queries   S keys   D m
 import torch
 from torch import Tensor, nn
 
+from speecht5_cli.models.cache import Past
 from speecht5_cli.models.dropout import dropout
 from speecht5_cli.models.fused_attention import attend, softmax
 from speecht5_cli.models.relative_attention import Distances, relative_attention
@@ -23,29 +24,13 @@ class Attention(nn.Module):
         self.value = nn.Linear(d_model, d_model)
         self.out = nn.Linear(d_model, d_model)
 
-    def forward(
-        self,
-        x: Tensor,
-        memory: Tensor | None = None,
-        *,
-        bias: Tensor | None = None,
-        causal: bool = False,
-    ) -> Tensor:
-        """x (B, T, D) attends to memory (B, S, D), or to itself -> (B, T, D).
-
-        bias broadcasts to (B, H, T, S): 0 or -inf.
-        """
-        query = self._heads(self.query(x))
-        key, value = self.keys_values(x if memory is None else memory)
-        return self._joined(attend(query, key, value, bias, scale=self.scale, rate=self._rate(), causal=causal))
-
-    def with_distances(self, x: Tensor, table: Tensor, distances: Distances) -> Tensor:
-        """x (B, T, D) attends to itself, by content and by distance: table (R, C) -> (B, T, D)"""
-        query = self._heads(self.query(x)) * self.scale
-        return self._joined(relative_attention(query, *self.keys_values(x), table, distances, rate=self._rate()))
+    def forward(self, x: Tensor, memory: Tensor, *, bias: Tensor | None = None) -> Tensor:
+        """x (B, T, D) attends to memory (B, S, D) -> (B, T, D). bias broadcasts to (B, H, T, S): 0 or -inf."""
+        query, (key, value) = self._heads(self.query(x)), self.keys_values(memory)
+        return self._joined(attend(query, key, value, bias, scale=self.scale, rate=self._rate()))
 
     def with_weights(self, x: Tensor, memory: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As `forward` on a memory, and the probabilities before dropout (B, H, T, S)."""
+        """As `forward`, and the probabilities before dropout (B, H, T, S)."""
         key, value = self.keys_values(memory)
         logits = (self._heads(self.query(x)) * self.scale) @ key.transpose(2, 3)  # (B, H, T, S)
         probabilities = softmax(logits if bias is None else logits + bias)
@@ -58,26 +43,70 @@ class Attention(nn.Module):
 
     def stored(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """(B, S, D) -> keys (B * H, C, S) and values (B * H, S, C) as `step` reads them fastest."""
-        key, value = self.keys_values(memory)
-        return key.transpose(2, 3).flatten(0, 1).contiguous(), value.flatten(0, 1)
+        return stored(*self.keys_values(memory))
 
     def step(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
         """One decoding step, without dropout: x (B, K, D) of K rows an utterance, keys (B * H, C, S), values
         (B * H, S, C), bias that broadcasts to (B * H, K, S) -> (B, K, D), probabilities (B * H, K, S)."""
-        query = self._heads(self.query(x)).flatten(0, 1)  # (B * H, K, C)
+        return self._stepped(self._heads(self.query(x)), keys, values, bias)
+
+    def _stepped(self, query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+        """As `step`, from queries (B, H, K, C)."""
+        flat = query.flatten(0, 1).to(keys.dtype)  # (B * H, K, C)
         if bias is None:
-            logits = torch.bmm(query * self.scale, keys)
+            logits = torch.bmm(flat * self.scale, keys)
         else:
-            logits = torch.baddbmm(bias, query, keys, alpha=self.scale)
+            logits = torch.baddbmm(bias.to(keys.dtype), flat, keys, alpha=self.scale)
         probabilities = softmax(logits)
         y = torch.bmm(probabilities.to(values.dtype), values)  # (B * H, K, C)
-        return self._joined(y.unflatten(0, (len(x), self.heads))), probabilities
+        return self._joined(y.to(query.dtype).unflatten(0, query.shape[:2])), probabilities
 
     def _rate(self) -> float:
         return self.dropout if self.training else 0.0
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, T, D) -> (B, H, T, C)
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, H, T, C)
 
     def _joined(self, y: Tensor) -> Tensor:
         return self.out(y.transpose(1, 2).flatten(2))  # (B, H, T, C) -> (B, T, D)
+
+
+class SelfAttention(Attention):
+    """Attention to what asks. Its three projections read the same, so one product can do for them (int8.py)."""
+
+    def __init__(self, d_model: int, heads: int, dropout: float) -> None:
+        super().__init__(d_model, heads, dropout)
+        self.together: nn.Module | None = None  # (..., D) -> (..., 3 * D)
+
+    def merge(self, together: nn.Module) -> None:
+        """Let one layer give queries, keys and values from now on."""
+        self.together = together
+        del self.query, self.key, self.value
+
+    def forward(self, x: Tensor, *, bias: Tensor | None = None, causal: bool = False) -> Tensor:  # type: ignore[override]
+        """x (B, T, D) attends to itself -> (B, T, D). bias broadcasts to (B, H, T, T): 0 or -inf."""
+        query, key, value = self.projected(x)
+        y = attend(query, key, value, bias, scale=self.scale, rate=self._rate(), causal=causal)
+        return self._joined(y)
+
+    def with_distances(self, x: Tensor, table: Tensor, distances: Distances) -> Tensor:
+        """x (B, T, D) attends to itself, by content and by distance: table (R, C) -> (B, T, D)"""
+        query, key, value = self.projected(x)
+        return self._joined(relative_attention(query * self.scale, key, value, table, distances, rate=self._rate()))
+
+    def step_on(self, x: Tensor, past: Past, first: int, bias: Tensor | None) -> Tensor:
+        """As `step`, where x (B, K, D) joins the past at place `first` and attends to all of it -> (B, K, D)"""
+        query, key, value = self.projected(x)
+        return self._stepped(query, *past.append(*stored(key, value), first), bias)[0]
+
+    def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, D) -> queries, keys and values, each (B, H, T, C)."""
+        if self.together is None:
+            return self._heads(self.query(x)), *self.keys_values(x)
+        query, key, value = self.together(x).chunk(3, dim=-1)
+        return self._heads(query), self._heads(key), self._heads(value)
+
+
+def stored(key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, H, S, C) both -> keys (B * H, C, S), values (B * H, S, C)"""
+    return key.transpose(2, 3).flatten(0, 1).contiguous(), value.flatten(0, 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import embedding, gelu, linear, relu
 
-from speecht5_cli.models.attention import Attention
+from speecht5_cli.models.attention import SelfAttention
 from speecht5_cli.models.cache import History, Past, for_heads
 from speecht5_cli.models.dropout import Dropout
 from speecht5_cli.models.lm_config import LMConfig
@@ -43,7 +43,7 @@ class LMLayer(nn.Module):
     def __init__(self, cfg: LMConfig) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(cfg.d_model)
-        self.attention = Attention(cfg.d_model, cfg.heads, cfg.attention_dropout)
+        self.attention = SelfAttention(cfg.d_model, cfg.heads, cfg.attention_dropout)
         self.ffn_norm = nn.LayerNorm(cfg.d_model)
         self.ffn = FeedForward(cfg, gelu if cfg.activation == "gelu" else relu)
         self.dropout = Dropout(cfg.dropout)
@@ -55,9 +55,7 @@ class LMLayer(nn.Module):
 
     def step(self, x: Tensor, past: Past, first: int, bias: Tensor | None) -> Tensor:
         """As `forward` for one symbol of K rows an utterance, stored from place `first` on: (B, K, D) -> (B, K, D)."""
-        y = self.attention_norm(x)
-        keys, values = past.append(*self.attention.stored(y), first)
-        x = x + self.attention.step(y, keys, values, bias)[0]
+        x = x + self.attention.step_on(self.attention_norm(x), past, first, bias)
         return x + self.ffn(self.ffn_norm(x))
 
 

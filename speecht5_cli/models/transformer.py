@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 from torch.utils.checkpoint import checkpoint
 
-from speecht5_cli.models.attention import Attention
+from speecht5_cli.models.attention import Attention, SelfAttention
 from speecht5_cli.models.cache import DecoderCache, History, LayerCache, for_heads
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.dropout import Dropout, dropout
@@ -64,7 +64,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
-        self.attention = Attention(cfg.d_model, cfg.heads, cfg.attention_dropout)
+        self.attention = SelfAttention(cfg.d_model, cfg.heads, cfg.attention_dropout)
         self.attention_joint = Residual(cfg)
         self.ffn = FeedForward(cfg)
         self.ffn_joint = Residual(cfg)
@@ -114,7 +114,7 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
-        self.attention = Attention(cfg.d_model, cfg.heads, cfg.attention_dropout)
+        self.attention = SelfAttention(cfg.d_model, cfg.heads, cfg.attention_dropout)
         self.attention_joint = Residual(cfg)
         self.cross_attention = Attention(cfg.d_model, cfg.heads, cfg.attention_dropout)
         self.cross_joint = Residual(cfg)
@@ -146,8 +146,7 @@ class DecoderLayer(nn.Module):
         x (B, K, D), biases as in `Attention.step` -> (B, K, D), cross-attention weights (B * H, K, T)
         """
         y = self.attention_joint.before(x)
-        keys, values = cache.past.append(*self.attention.stored(y), first)
-        x = self.attention_joint.after(x, self.attention.step(y, keys, values, past_bias)[0])
+        x = self.attention_joint.after(x, self.attention.step_on(y, cache.past, first, past_bias))
         y = self.cross_joint.before(x)
         y, seen = self.cross_attention.step(y, cache.memory_keys, cache.memory_values, memory_bias)
         x = self.cross_joint.after(x, y)
@@ -160,6 +159,7 @@ class Decoder(nn.Module):
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
         self.heads, self.layerdrop = cfg.heads, cfg.decoder_layerdrop
+        self.memory_dtype: torch.dtype | None = None  # of what `cache` keeps of the encoder; None: as it comes
         self.layers = nn.ModuleList(DecoderLayer(cfg) for _ in range(cfg.decoder_layers))
         self.norm = nn.LayerNorm(cfg.d_model) if cfg.pre_norm else nn.Identity()
 
@@ -180,8 +180,10 @@ class Decoder(nn.Module):
 
     def cache(self, memory: Tensor, memory_pad: Tensor) -> DecoderCache:
         """An empty past, and the keys and values of memory (B, T, D), for `step`."""
-        layers = [LayerCache(*layer.cross_attention.stored(memory)) for layer in self.layers]
-        bias = padding_bias(memory_pad)[:, 0].to(memory.dtype) if bool(memory_pad.any()) else None
+        dtype = self.memory_dtype or memory.dtype
+        stored = [layer.cross_attention.stored(memory) for layer in self.layers]
+        layers = [LayerCache(keys.to(dtype), values.to(dtype)) for keys, values in stored]
+        bias = padding_bias(memory_pad)[:, 0].to(dtype) if bool(memory_pad.any()) else None
         return DecoderCache(layers, None if bias is None else for_heads(bias, self.heads), History(len(memory)))
 
     def step(self, x: Tensor, cache: DecoderCache) -> tuple[Tensor, list[Tensor]]:

@@ -38,6 +38,37 @@ def test_only_large_layers_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None
     assert not [m for m in net.modules() if type(m) is nn.Linear and m.weight.numel() >= 32 * 32]
 
 
+def test_what_reads_the_same_is_one_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8, "LEAST_WEIGHTS", 1)
+    net = tiny_net()
+    attention, x = net.decoder.layers[0].attention, torch.randn(2, 5, net.cfg.d_model)
+    with torch.inference_mode():
+        exact = attention.projected(x)
+        in_int8(net)
+        rounded = attention.projected(x)
+    assert not hasattr(attention, "query")
+    for one, other in zip(exact, rounded):
+        assert 0 < (other - one).norm() < 0.05 * one.norm()
+
+
+@pytest.mark.parametrize("computes", [True, False])
+def test_steps_read_the_encoder_in_bfloat16_where_the_cpu_computes_with_it(
+    computes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "LEAST_WEIGHTS", 1)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: computes)
+    net, tokens = tiny_net(), torch.tensor([[2, 5, 6], [2, 7, 8]])
+    in_int8(net)
+    with torch.inference_mode():
+        source = net.encode_speech(0.1 * torch.randn(2, 8000), torch.tensor([8000, 6000]))  # with padding
+        whole = net.decode_text(tokens, source)
+        cache = net.start(source)
+        steps = [net.next_text(tokens[:, u], cache) for u in range(3)]
+    wanted = torch.bfloat16 if computes else torch.float32
+    assert cache.layers[0].memory_keys.dtype == cache.layers[0].memory_values.dtype == wanted
+    assert (torch.stack(steps, 1).view_as(whole) - whole).norm() < 0.05 * whole.norm()
+
+
 def test_a_whole_model_says_nearly_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(int8, "LEAST_WEIGHTS", 1)
     net = tiny_net()
