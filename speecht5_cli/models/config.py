@@ -20,6 +20,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "pre_norm": True,
         "conv_channels": 32,
         "position_kernel": 32,
+        "reduction": 4,  # makes the decoder listen: what follows in 64 ms, the last frame does not tell
         "postnet_channels": 96,
         "unit_dim": 64,
         "codebook_entries": 50,
@@ -37,6 +38,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "conv_channels": 64,
         "position_kernel": 64,
         "prenet_dim": 128,
+        "reduction": 4,
         "postnet_channels": 128,
         "unit_dim": 128,
         "encoder_layerdrop": 0.0,
