@@ -36,7 +36,7 @@ class Model:
 
         overrides: Tree = {"decode": settings} if settings else {}
         self.restored = restore(Path(path), task=task, overrides=overrides, device="auto", precision=precision)
-        self.path = Path(path)
+        self.path, self.precision = Path(path), precision
 
     def transcribe(self, sound: Sound) -> str:
         """What is said, in its own language."""
@@ -107,7 +107,7 @@ class Model:
     def _vocoded(self, said: Hypothesis, vocoder: str) -> np.ndarray:
         from speecht5_cli.decode.waveform import load_vocoder
 
-        return load_vocoder(vocoder)([said.value])[0]
+        return load_vocoder(vocoder, precision=self.precision)([said.value])[0]
 
 
 def _wave(sound: Sound) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The HiFi-GAN generator, from log-mels to samples."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from speecht5_cli.bench.measure import Effort, Row, extra_bytes, in_turns
 from speecht5_cli.bench.nets import vocoder_pair
 from speecht5_cli.data.features import LOG_MEL
 from speecht5_cli.decode.waveform import Synthesis
+from speecht5_cli.models.vocoder import in_bfloat16
 
 CASES = ((400, 1), (1875, 1), (400, 8))  # frames (6.4 s, 30 s), batch
 
@@ -16,31 +18,33 @@ CASES = ((400, 1), (1875, 1), (400, 8))  # frames (6.4 s, 30 s), batch
 def rows(effort: Effort) -> Iterator[Row]:
     """Log-mels of some lengths, as `speecht5 decode` gives them to the vocoder."""
     net, theirs = vocoder_pair()
-    synthesis = Synthesis(net, LOG_MEL)
-    for frames, batch in CASES[: 1 if effort.quick else None]:
+    exact, rounded = Synthesis(net, LOG_MEL), Synthesis(in_bfloat16(deepcopy(net)), LOG_MEL)
+    cases = [(exact, "", *case) for case in CASES[: 1 if effort.quick else None]]
+    for synthesis, precision, frames, batch in [*cases, (rounded, ", bf16 beside fp32", *CASES[0])]:
         log_mels = [log_mel(frames, number) for number in range(batch)]
         stacked = torch.from_numpy(np.stack(log_mels))
 
-        def ours(log_mels: list[np.ndarray] = log_mels) -> list[np.ndarray]:
+        def ours(synthesis: Synthesis = synthesis, log_mels: list[np.ndarray] = log_mels) -> list[np.ndarray]:
             return synthesis(log_mels)
 
         def other(stacked: torch.Tensor = stacked) -> torch.Tensor:
             with torch.inference_mode():
                 return theirs(stacked)
 
-        difference = float(np.abs(np.stack(ours()) - other().numpy().reshape(batch, -1)).max())
+        wave = other().numpy().reshape(batch, -1)
+        error = np.stack(ours()) - wave
         our_bytes, their_bytes = extra_bytes(ours), extra_bytes(other)
         mine, peer = in_turns(ours, other, effort, units=batch)
-        name = f"{frames / LOG_MEL.rate_hz:.1f} s, batch {batch}"
         yield Row(
             "vocoder",
-            name,
+            f"{frames / LOG_MEL.rate_hz:.1f} s, batch {batch}{precision}",
             "utterance",
             mine,
             peer,
             our_bytes=our_bytes,
             peer_bytes=their_bytes,
-            difference=difference,
+            difference=float(np.abs(error).max()),
+            note=f"error {20 * np.log10(np.linalg.norm(error) / np.linalg.norm(wave)):.0f} dB",
         )
 
 

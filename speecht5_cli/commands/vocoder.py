@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from speecht5_cli.commands.decode import Precision
 from speecht5_cli.commands.speakers import Of
 from speecht5_cli.config import from_tree, merged, parse_overrides, read_settings
 from speecht5_cli.data.feature_store import FEATS_JSON, FEATS_SCP, NUM_FRAMES
@@ -60,9 +61,12 @@ def apply(
     ),
     out: Path = typer.Argument(metavar="OUT", help="Folder to write: wav.scp, wav/, and the tables of SRC."),
     nj: int = typer.Option(0, help=f"Processes; 0: as cores and memory allow for {GRIFFIN_LIM}, else one."),
+    precision: Precision = typer.Option(Precision.auto, "--precision", help="bf16, or float32; of a trained vocoder."),
     allow_pipes: bool = PIPES,
 ) -> None:
     """A data dir without feats.scp is copied: every sound through its log-mel and back."""
+    if precision is Precision.int8:
+        raise UsageError("precision int8 is for linear layers, and a vocoder has none; take bf16 or fp32")
     record = out / ".made/vocoder.json"
     if out.exists() and any(out.iterdir()) and not record.exists():
         raise UsageError(f"{out}: is there already, and this command did not make it; choose another name")
@@ -71,14 +75,20 @@ def apply(
         from speecht5_cli.decode.vocoder_folder import vocoder_folder
 
         inputs.append(vocoder_folder(Path(vocoder)))
-    with made(out, "vocoder", options={"vocoder": vocoder}, inputs=inputs, outputs=[out / "wav.scp"]) as making:
+    with made(
+        out,
+        "vocoder",
+        options={"vocoder": vocoder, "precision": precision.value},
+        inputs=inputs,
+        outputs=[out / "wav.scp"],
+    ) as making:
         if making.done:
             print(f"{out}: up to date")
             return
         from speecht5_cli.train.vocoder_apply import apply_vocoder
 
         nj = nj or (sensible_nj() if vocoder == GRIFFIN_LIM else 1)
-        n = apply_vocoder(vocoder, source, out, nj=nj, allow_pipes=allow_pipes)
+        n = apply_vocoder(vocoder, source, out, precision=precision.value, nj=nj, allow_pipes=allow_pipes)
     print(f"{out / 'wav.scp'}: {n} waves")
 
 

@@ -23,21 +23,27 @@ _PIECE_FRAMES = 512  # 8 s are synthesised at once, whatever the length of the w
 _BATCH_FRAMES = 8 * _PIECE_FRAMES  # padding included; on a CPU a batch is no faster than its members one by one
 
 
-def load_vocoder(spec: str | Path, *, features: LogMelSettings = LOG_MEL, device: str = "") -> Vocoder:
+def load_vocoder(
+    spec: str | Path, *, features: LogMelSettings = LOG_MEL, device: str = "", precision: str = "auto"
+) -> Vocoder:
     """The vocoder that `spec` names: "griffin-lim", or a folder that `speecht5 vocoder train` or an import made.
 
     `features` are the settings of the log-mels to come; `device` is the accelerator if there is one, unless it is
-    given. The wave of an utterance does not depend on the others, and begins with the first frame's centre. The
-    vocoder raises DataError for log-mels that are none.
+    given. With the precision "bf16" a trained one computes in bfloat16, with any other in float32. The wave of an
+    utterance does not depend on the others, and begins with the first frame's centre. The vocoder raises DataError for
+    log-mels that are none.
 
     Raises CheckpointError when there is no such vocoder, or when it reads other log-mels.
     """
     if str(spec) == GRIFFIN_LIM:
         return partial(_each, settings=features)
     from speecht5_cli.decode.vocoder_folder import check_features, read_vocoder
+    from speecht5_cli.models.vocoder import in_bfloat16
 
     net, expected = read_vocoder(Path(spec))
     check_features(expected, features, str(spec))
+    if precision == "bf16":
+        net = in_bfloat16(net)
     return Synthesis(net.to(device or best_device()), features)
 
 

@@ -92,6 +92,7 @@ class HifiGan(nn.Module):
     def forward(self, log_mel: Tensor, lens: Tensor | None = None) -> Tensor:
         """(B, L, M) log-mels, (B,) valid frames (None: all of them) -> (B, S), zero behind an utterance's end."""
         x = ((log_mel - self.mean) / self.scale).transpose(1, 2)[:, :, None]  # (B, M, 1, L)
+        x = x.to(self.conv_pre.weight.dtype)
         pad = _pad(x, lens)
         x = _convolved(self.conv_pre, _blanked(x, pad))  # (B, C, 1, L)
         n_blocks = len(self.config.residual_kernels)
@@ -101,7 +102,8 @@ class HifiGan(nn.Module):
             pad = _pad(x, lens)
             blocks = self.resblocks[stage * n_blocks : (stage + 1) * n_blocks]
             x = sum(block(x, pad) for block in blocks) / n_blocks
-        x = _convolved(self.conv_post, _blanked(F.leaky_relu(x, _FINAL_SLOPE), pad))  # (B, 1, 1, S)
+        x = F.leaky_relu(x, _FINAL_SLOPE).to(self.conv_post.weight.dtype)
+        x = _convolved(self.conv_post, _blanked(x, pad))  # (B, 1, 1, S)
         return _blanked(torch.tanh(x), pad)[:, 0, 0]
 
     def set_statistics(self, mean: Tensor, scale: Tensor) -> None:
@@ -159,6 +161,16 @@ def _initialise(module: nn.Module) -> None:
     """Small normal weights, as the authors train it."""
     if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
         nn.init.normal_(module.weight, std=0.01)
+
+
+def in_bfloat16(net: HifiGan) -> HifiGan:
+    """Compute in bfloat16, in place: all but the last convolution, whose rounding would be heard as noise.
+
+    Two to three times as fast on a CPU that multiplies bfloat16; elsewhere slower.
+    """
+    for part in (net.conv_pre, net.upsampler, net.resblocks):
+        part.bfloat16()
+    return net
 
 
 def weight_normed(net: HifiGan) -> None:

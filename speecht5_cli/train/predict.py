@@ -107,7 +107,7 @@ def _predict_shard(request: Request, utterances: list[str]) -> Part:
 
 def _vocoded(hypotheses: list[Hypothesis], request: Request) -> list[Hypothesis]:
     """Log-mels as waves; pictures of them on the way, where wanted."""
-    waves = load_vocoder(request.vocoder)([said.value for said in hypotheses])
+    waves = load_vocoder(request.vocoder, precision=request.precision)([said.value for said in hypotheses])
     if request.pictures:
         for said in hypotheses:
             draw_speech(request.drawn / f"{said.id}.png", said.value, None, said.attention)

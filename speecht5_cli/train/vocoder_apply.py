@@ -32,7 +32,9 @@ _SHARDS_A_PROCESS = 8
 _KEPT = ("utt2spk", "spk2utt", "text", "utt2tgtspk")  # tables that are true of a copy
 
 
-def apply_vocoder(spec: str, source: Path, out: Path, *, nj: int = 1, allow_pipes: bool = False) -> int:
+def apply_vocoder(
+    spec: str, source: Path, out: Path, *, precision: str = "auto", nj: int = 1, allow_pipes: bool = False
+) -> int:
     """Write the folder `out` in one step; returns the number of utterances.
 
     `source` holds feats.scp (log-mels), or else wav.scp: then its sounds are copied through their log-mels. Raises
@@ -42,7 +44,7 @@ def apply_vocoder(spec: str, source: Path, out: Path, *, nj: int = 1, allow_pipe
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as name:
         waves = Path(name)
-        work = partial(_speak_shard, spec, source, waves, allow_pipes)
+        work = partial(_speak_shard, spec, precision, source, waves, allow_pipes)
         pieces = shards(list(enumerate(utterances)), _SHARDS_A_PROCESS * nj)
         parts = map_shards(work, pieces, doing=f"{out}: waves", nj=nj, audio_s=lambda part: sum(part.values()))
         durations = {utterance: seconds for part in parts for utterance, seconds in part.items()}
@@ -55,10 +57,10 @@ def apply_vocoder(spec: str, source: Path, out: Path, *, nj: int = 1, allow_pipe
 
 
 def _speak_shard(
-    spec: str, source: Path, waves: Path, allow_pipes: bool, shard: Sequence[tuple[int, str]]
+    spec: str, precision: str, source: Path, waves: Path, allow_pipes: bool, shard: Sequence[tuple[int, str]]
 ) -> dict[str, float]:
     """Write the waves of some utterances; utterance -> seconds."""
-    vocode, read = _vocoder(spec), _reader(source, allow_pipes)
+    vocode, read = _vocoder(spec, precision), _reader(source, allow_pipes)
     durations = {}
     for start in range(0, len(shard), _AT_ONCE):
         some = shard[start : start + _AT_ONCE]
@@ -81,8 +83,8 @@ def _file(number: int) -> str:
 
 
 @lru_cache(maxsize=1)  # a worker gets several shards
-def _vocoder(spec: str) -> Vocoder:
-    return load_vocoder(spec)
+def _vocoder(spec: str, precision: str) -> Vocoder:
+    return load_vocoder(spec, precision=precision)
 
 
 def _reader(source: Path, allow_pipes: bool) -> Callable[[str], np.ndarray]:

@@ -39,7 +39,7 @@ SURFACE = {
     "vocab build": "--field --kind --size",
     "vocab check": "--field",
     "vocab extend": "--field",
-    "vocoder apply": "--allow-pipes --nj",
+    "vocoder apply": "--allow-pipes --nj --precision",
     "vocoder mels": "--allow-pipes --batch-seconds --nj",
     "vocoder train": "--allow-pipes --exp --init --mels --of --variant",
 }

@@ -120,3 +120,9 @@ def test_train_then_apply(vowels: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out/.made/vocoder.json").read_text())["options"]["vocoder"] == str(tmp_path / "exp")
     with pytest.raises(UsageError, match="one or more data dirs"):
         run("train", tmp_path / "v.yaml", "--exp", tmp_path / "exp")
+    assert "20 waves" in run("apply", tmp_path / "exp", vowels, tmp_path / "rounded", "--precision", "bf16")
+    name = DataDir(vowels).utterances[0]
+    exact, rounded = (read_audio(DataDir(tmp_path / where).audio()[name]) for where in ("out", "rounded"))
+    assert exact.shape == rounded.shape and not np.array_equal(exact, rounded)
+    with pytest.raises(UsageError, match="a vocoder has none"):
+        run("apply", tmp_path / "exp", vowels, tmp_path / "out", "--precision", "int8")

@@ -53,6 +53,17 @@ def test_batch_equals_singles(net: HifiGan) -> None:
             assert not row[len(alone) :].any()
 
 
+def test_bfloat16_sounds_the_same(net: HifiGan, tmp_path: Path) -> None:
+    mels = log_mels(60, 20)
+    write_vocoder(tmp_path, net, net.state_dict(), LOG_MEL)
+    exact = load_vocoder(tmp_path, device="cpu")(mels)
+    rounded = load_vocoder(tmp_path, device="cpu", precision="bf16")(mels)
+    for one, other in zip(exact, rounded):
+        assert other.dtype == np.float32
+        assert 0 < np.linalg.norm(other - one) < 0.03 * np.linalg.norm(one)
+        assert len(np.unique(other)) > 0.9 * len(np.unique(one))  # the last layer is not rounded
+
+
 def test_pieces_equal_the_whole(net: HifiGan) -> None:
     mels = log_mels(70, 17, 32)
     whole = Synthesis(net, LOG_MEL, piece_frames=1000)(mels)
