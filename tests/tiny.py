@@ -31,6 +31,7 @@ _GAP_SAMPLES = SAMPLE_RATE * 20 // 1000
 
 MODEL: Tree = {
     "size": "tiny",
+    "reduction": 2,  # as the base model
     "d_model": 32,
     "encoder_layers": 2,
     "decoder_layers": 1,
