@@ -110,7 +110,7 @@ def test_pieces_know_their_owner() -> None:
 
 
 def test_speech_to_speech() -> None:
-    model = ModelConfig.of_size("tiny")
+    model = ModelConfig.of_size("tiny", reduction=2)
     waves = [np.ones(n, np.float32) for n in (16_000, 8_000, 12_000)]
     examples: list[dict[str, Any]] = [
         {"id": "a", "pieces": waves[:2], "xvector": np.ones(8, np.float32)},
