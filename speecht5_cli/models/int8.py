@@ -2,9 +2,10 @@
 
 A decoding step reads every weight once, so a quarter of the bytes takes about a third of the time. Measured on two
 cores with VNNI instructions, 768 x 768: 0.03 ms instead of 0.06 ms for one row, 1.2 ms instead of 3.9 ms for 500 rows;
-a layer of fewer than LEAST_WEIGHTS is not faster and stays as it is. Queries, keys and values of one input come from
-one product: 0.05 ms instead of 0.09 ms for one row. What a decoder keeps of the encoder's output is read as often as
-weights are: in bfloat16, where the CPU multiplies that, attending to 500 frames takes 0.11 ms a layer instead of 0.22.
+a layer of fewer than LEAST_WEIGHTS is not faster and stays as it is. On one core, queries, keys and values of one input
+from one product take 0.05 ms instead of 0.09 ms for one row. What a decoder keeps of the encoder's output is read as
+often as weights are: in bfloat16, where the CPU multiplies that, attending to 500 frames takes 0.11 ms a layer instead
+of 0.22 ms.
 
 An output differs from the exact one by 0.6 % of its norm; `speecht5 bench scores --model EXP --data DIR` says what that
 does to scores. What is in one tensor is rounded together, so an utterance's output can depend on its batch here.

@@ -55,7 +55,7 @@ class LMLayer(nn.Module):
 
     def step(self, x: Tensor, past: Past, first: int, bias: Tensor | None) -> Tensor:
         """As `forward` for one symbol of K rows an utterance, stored from place `first` on: (B, K, D) -> (B, K, D)."""
-        x = x + self.attention.step_on(self.attention_norm(x), past, first, bias)
+        x = x + self.attention.step(self.attention_norm(x), past, first, bias)
         return x + self.ffn(self.ffn_norm(x))
 
 

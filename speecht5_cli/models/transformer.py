@@ -146,7 +146,7 @@ class DecoderLayer(nn.Module):
         x (B, K, D), biases as in `Attention.step` -> (B, K, D), cross-attention weights (B * H, K, T)
         """
         y = self.attention_joint.before(x)
-        x = self.attention_joint.after(x, self.attention.step_on(y, cache.past, first, past_bias))
+        x = self.attention_joint.after(x, self.attention.step(y, cache.past, first, past_bias))
         y = self.cross_joint.before(x)
         y, seen = self.cross_attention.step(y, cache.memory_keys, cache.memory_values, memory_bias)
         x = self.cross_joint.after(x, y)

@@ -38,11 +38,12 @@ def test_text(net: SpeechT5, n_steps: int) -> None:
 @pytest.mark.parametrize("n_steps", [1, 7, 130])
 def test_speech(net: SpeechT5, n_steps: int) -> None:
     memory, voices = encoded(9, 5), torch.randn(2, 8)
-    mel = torch.randn(2, 2 * n_steps, 80)
-    lens = torch.full((2,), 2 * n_steps)
+    reduction = net.cfg.reduction
+    mel = torch.randn(2, reduction * n_steps, 80)
+    lens = torch.full((2,), reduction * n_steps)
     whole = net.decode_speech(mel, lens, memory, voices, attention=True)
     cache = net.start(memory)
-    frames = torch.cat([torch.zeros(2, 1, 80), mel[:, 1::2][:, :-1]], dim=1)  # what the decoder reads
+    frames = torch.cat([torch.zeros(2, 1, 80), mel[:, reduction - 1 :: reduction][:, :-1]], dim=1)  # what the decoder reads
     steps = []
     for t in range(n_steps):
         steps.append(net.next_speech(frames[:, t], cache, voices))
