@@ -9,9 +9,10 @@ from speecht5_cli.models.cache import History, Past
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 
 
-@pytest.fixture(params=[False, True], ids=["post-norm", "pre-norm"])
+@pytest.fixture(params=[(False, 2), (True, 2), (True, 4)], ids=["post-norm", "pre-norm", "pre-norm, four frames"])
 def net(request: pytest.FixtureRequest) -> SpeechT5:
-    return tiny_net(pre_norm=request.param, prenet_dropout=0.0, decoder_layers=2)
+    pre_norm, reduction = request.param
+    return tiny_net(pre_norm=pre_norm, reduction=reduction, prenet_dropout=0.0, decoder_layers=2)
 
 
 def encoded(*lens: int) -> Encoded:
@@ -43,7 +44,9 @@ def test_speech(net: SpeechT5, n_steps: int) -> None:
     lens = torch.full((2,), reduction * n_steps)
     whole = net.decode_speech(mel, lens, memory, voices, attention=True)
     cache = net.start(memory)
-    frames = torch.cat([torch.zeros(2, 1, 80), mel[:, reduction - 1 :: reduction][:, :-1]], dim=1)  # what the decoder reads
+    frames = torch.cat(
+        [torch.zeros(2, 1, 80), mel[:, reduction - 1 :: reduction][:, :-1]], dim=1
+    )  # what the decoder reads
     steps = []
     for t in range(n_steps):
         steps.append(net.next_speech(frames[:, t], cache, voices))
