@@ -72,6 +72,8 @@ class Scores:
     aligned: str = ""
     per_utterance: dict[str, dict[str, float]] | None = None
     counts: dict[str, int] | None = None  # what the values rest on: utterances, words, errors
+    # Parts of the set that the results page shows by themselves: "SNR in dB" -> "5" -> numbers as in `values`.
+    parts: dict[str, dict[str, dict[str, float]]] | None = None
 
 
 class TaskPlugin(Protocol):

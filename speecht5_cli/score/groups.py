@@ -15,27 +15,30 @@ def mean(values: Sequence[float]) -> float:
     return sum(finite) / len(finite) if finite else math.nan
 
 
-def table_by(title: str, groups: Mapping[str, str], numbers: Mapping[str, Numbers]) -> str:
-    """A text table of the mean numbers of each group (utterance -> group); numeric groups are sorted as numbers.
+def means_by(groups: Mapping[str, str], numbers: Mapping[str, Numbers]) -> dict[str, dict[str, float]]:
+    """The mean numbers of each group (utterance -> group), "utterances" first; numeric groups are sorted as numbers.
 
     Numbers named words* and errors* become the error rate wer* of the group.
     """
     members: dict[str, list[Numbers]] = {}
     for utterance, values in numbers.items():
         members.setdefault(groups[utterance], []).append(values)
-    columns = {group: _column(members[group]) for group in sorted(members, key=_order)}
-    names = list(dict.fromkeys(name for column in columns.values() for name in column))
-    remaining, blocks = iter(columns), []
+    return {group: _means(members[group]) for group in sorted(members, key=_order)}
+
+
+def table(title: str, means: Mapping[str, Numbers]) -> str:
+    """What `means_by` gives, as a text for people."""
+    names = list(dict.fromkeys(name for column in means.values() for name in column))
+    remaining, blocks = iter(means), []
     while some := list(islice(remaining, _COLUMNS)):
-        lines = [["", *some], ["utterances", *(str(len(members[group])) for group in some)]]
-        lines += [[name, *(_shown(columns[group].get(name, math.nan)) for group in some)] for name in names]
+        lines = [["", *some], *([name, *(_shown(name, means[group]) for group in some)] for name in names)]
         blocks.append(_aligned(lines))
     return f"Means by {title}\n" + "\n".join(blocks)
 
 
-def _column(values: Sequence[Numbers]) -> dict[str, float]:
-    """The error rates first."""
-    rates: dict[str, float] = {}
+def _means(values: Sequence[Numbers]) -> dict[str, float]:
+    """The count and the error rates first."""
+    rates: dict[str, float] = {"utterances": len(values)}
     means: dict[str, float] = {}
     for name in dict.fromkeys(name for one in values for name in one):
         having = [one[name] for one in values if name in one]
@@ -63,5 +66,8 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
     return "".join(f"{'  '.join(row).rstrip()}\n" for row in rows)
 
 
-def _shown(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "-"
+def _shown(name: str, numbers: Numbers) -> str:
+    value = numbers.get(name, math.nan)
+    if not math.isfinite(value):
+        return "-"
+    return str(value) if name == "utterances" else f"{value:.2f}"

@@ -93,7 +93,8 @@ def _task(task: str, rows: Sequence[Row], recipe: Path) -> str:
     commands = [f"`{portable(row.result.decoded.get('command', 'another toolkit'), recipe)}`" for row in rows]
     settings = [(row, portable(f"{name}: {how}", recipe)) for row in rows for name, how in row.result.settings.items()]
     decoded_by, scored_by = _grouped(zip(rows, commands), len(rows)), _grouped(settings, len(rows))
-    return f"## {task}\n\n{_table(rows)}\nDecoded by\n\n{decoded_by}\nWhat the scores are\n\n{scored_by}"
+    tables = "\n".join([_table(rows), *(_parts(row, title) for row in rows for title in row.result.parts)])
+    return f"## {task}\n\n{tables}\nDecoded by\n\n{decoded_by}\nWhat the scores are\n\n{scored_by}"
 
 
 def _table(rows: Sequence[Row]) -> str:
@@ -108,6 +109,17 @@ def _table(rows: Sequence[Row]) -> str:
         numbers += [str(result.counts.get(name, "-")) for name in counts]
         lines.append(_line([row.experiment, row.set, *numbers, shown(result.decoded.get("rtf")), f"`{row.config}`"]))
     return "\n".join(lines) + "\n"
+
+
+def _parts(row: Row, title: str) -> str:
+    """The scores of the parts of one set, a line a part."""
+    parts = row.result.parts[title]
+    columns = [name for name in names(parts.values()) if name != "utterances"]
+    lines = [_line([title, *columns, "utterances"]), _line([":--", *["--:"] * (len(columns) + 1)])]
+    for part, values in parts.items():
+        n_utterances = f"{values.get('utterances') or 0:.0f}"
+        lines.append(_line([part, *(shown(values.get(name)) for name in columns), n_utterances]))
+    return f"{row.experiment} on {row.set}, by {title}\n\n" + "\n".join(lines) + "\n"
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Result:
     version: str
     decoded: Tree  # decode.json; empty where the hypotheses came without one
     per_utterance: dict[str, dict[str, float | None]]
+    parts: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)  # as plugins.Scores has them
 
 
 def write_scores(
@@ -53,6 +54,10 @@ def write_scores(
         version=__version__,
         decoded=dict(decoded),
         per_utterance={utterance: _rounded(values) for utterance, values in per_utterance.items()},
+        parts={
+            title: {part: _rounded(values) for part, values in parts.items()}
+            for title, parts in (scores.parts or {}).items()
+        },
     )
     with atomic_write(folder / TEXT) as out:
         out.write(_text(result, scores.aligned))

@@ -19,7 +19,7 @@ from speecht5_cli.data.hypotheses import check_ids, read_hypotheses, read_values
 from speecht5_cli.data.speaker_vectors import read_vectors, speakers_of
 from speecht5_cli.plugins import Scores
 from speecht5_cli.score import cepstrum, enhancement, pitch, voice_similarity
-from speecht5_cli.score.groups import mean, table_by
+from speecht5_cli.score.groups import mean, means_by, table
 from speecht5_cli.score.judged import Reading, readings
 from speecht5_cli.score.voice_similarity import Voices, similarities
 from speecht5_cli.workers import map_shards, sensible_nj
@@ -61,12 +61,16 @@ def score_speech(
     values |= _gains(values)
     for reading in heard_by:
         _add(numbers, _errors(reading))
+    by_speaker = means_by(speakers_of(data, "source" if references == "wav.scp" else "target"), numbers)
+    parts = {"SNR in dB": means_by(data.table("utt2snr"), numbers)} if data.has("utt2snr") else {}
+    tables = [table(title, means) for title, means in {"speaker": by_speaker, **parts}.items()]
     return Scores(
         values=values,
         settings=_settings(values, heard_by, aligned=aligned),
-        aligned="\n".join([*_tables(data, numbers, references), *(reading.scores.aligned for reading in heard_by[:1])]),
+        aligned="\n".join([*tables, *(reading.scores.aligned for reading in heard_by[:1])]),
         per_utterance=numbers,
         counts={"utterances": len(pairs)},
+        parts=parts,
     )
 
 
@@ -209,13 +213,6 @@ def _gains(values: Mapping[str, float]) -> Numbers:
     if "wer" in values and "wer_noisy" in values:
         gains["wer_gain"] = values["wer_noisy"] - values["wer"]
     return gains
-
-
-def _tables(data: DataDir, numbers: Mapping[str, Numbers], references: str) -> list[str]:
-    """By the speaker who should be heard, and by signal-to-noise ratio where the data dir states it."""
-    side: Literal["source", "target"] = "source" if references == "wav.scp" else "target"
-    tables = [table_by("speaker", speakers_of(data, side), numbers)]
-    return tables + ([table_by("SNR in dB", data.table("utt2snr"), numbers)] if data.has("utt2snr") else [])
 
 
 _SETTINGS = {

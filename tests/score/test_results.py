@@ -88,6 +88,22 @@ def test_page(tmp_path: Path) -> None:
     assert f"- python: {platform.python_version()}\n" in page
 
 
+def test_parts_of_a_set_have_a_table_of_their_own(tmp_path: Path) -> None:
+    by_snr = {"0": {"utterances": 2, "wer": 50.0}, "5": {"utterances": 1, "wer": 20.0, "stoi": float("nan")}}
+    scored(tmp_path / "exp/se/decode/test", Scores({"wer": 40.0}, {}, parts={"SNR in dB": by_snr}), task="se")
+    scored(tmp_path / "exp/se2/decode/test", Scores({"wer": 30.0}, {}), task="se")
+    page = page_of(tmp_path)
+    expected = [
+        "exp/se on test, by SNR in dB",
+        "",
+        "| SNR in dB | wer | stoi | utterances |",
+        "| :-- | --: | --: | --: |",
+        "| 0 | 50.00 | - | 2 |",
+        "| 5 | 20.00 | - | 1 |",
+    ]
+    assert "\n\n" + "\n".join(expected) + "\n\nDecoded by\n" in page
+
+
 def test_sets_that_differ_are_named(tmp_path: Path) -> None:
     scored(tmp_path / "exp/asr/decode/dev", command="speecht5 decode --task asr")
     scored(tmp_path / "exp/asr/decode/test", Scores({"wer": 1.0}, {"wer": "by hand"}), command="speecht5 decode beam=1")

@@ -88,6 +88,9 @@ def test_aligned_pairs_are_compared_sample_by_sample(pairs: Path, tmp_path: Path
     rows = {line.split()[0]: line.split()[1:] for line in scores.aligned.partition("SNR")[2].splitlines()[1:]}
     assert rows["utterances"] == ["1", "2"]
     assert {"stoi", "stoi_noisy"} <= rows.keys()
+    by_snr = (scores.parts or {})["SNR in dB"]
+    assert list(by_snr) == ["5", "10"]
+    assert by_snr["5"]["stoi"] == (scores.per_utterance or {})[IDS[1]]["stoi"]
 
 
 def test_what_models_found_is_read_from_beside_the_waves(pairs: Path, tmp_path: Path) -> None:

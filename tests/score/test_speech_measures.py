@@ -7,7 +7,7 @@ import pytest
 
 from speecht5_cli.errors import DataError
 from speecht5_cli.score import cepstrum, enhancement, pitch
-from speecht5_cli.score.groups import table_by
+from speecht5_cli.score.groups import means_by, table
 from speecht5_cli.score.voice_similarity import Voices, similarities
 
 RATE = 16_000
@@ -166,8 +166,12 @@ def test_means_of_groups() -> None:
         "b": {"stoi": math.nan, "words": 6.0, "errors": 4.0},
         "c": {"stoi": 1.0, "words": 1.0, "errors": 1.0},
     }
-    table = table_by("SNR", {"a": "10", "b": "10", "c": "5"}, numbers)
-    rows = [line.split() for line in table.splitlines()]
+    means = means_by({"a": "10", "b": "10", "c": "5"}, numbers)
+    assert means == {
+        "5": {"utterances": 1, "wer": 100.0, "stoi": 1.0},
+        "10": {"utterances": 2, "wer": 50.0, "stoi": 0.5},
+    }
+    rows = [line.split() for line in table("SNR", means).splitlines()]
     assert rows == [
         ["Means", "by", "SNR"],
         ["5", "10"],
