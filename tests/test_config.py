@@ -159,8 +159,10 @@ def test_through_a_file(tmp_path: Path) -> None:
 
 def test_yaml_with_faults(tmp_path: Path) -> None:
     path = tmp_path / "my.yaml"
-    with pytest.raises(ConfigError, match=r"my\.yaml: no such file"):
+    with pytest.raises(ConfigError, match=r"my\.yaml: no such file$"):
         read_yaml(path)
+    with pytest.raises(ConfigError, match=r"^optim\.lr=1: no such file; key=value settings go after"):
+        read_yaml(Path("optim.lr=1"))
     path.write_text("a: 1\nb: [1, 2\n")
     with pytest.raises(ConfigError, match=r"(?s)my\.yaml: not readable as YAML.*line 3"):
         read_yaml(path)

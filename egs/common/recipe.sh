@@ -218,6 +218,13 @@ bring_speaker_net() {
     die "$speaker_net is missing, the net of speaker vectors; $net_hint" 3
 }
 
+# decodes MODEL: the test sets of the task, spoken by --vocoder where it is one that speaks.
+decodes() {
+  local spoken=()
+  case $task in tts | vc | se) spoken=(--vocoder "$vocoder") ;; esac
+  run speecht5 decode --task "$task" --model "$1" "${spoken[@]}"
+}
+
 # hear FOLDER [DATADIR NAME]: what was spoken is read by the recogniser, and its voice measured: files for the next
 # stage. The same utterances in DATADIR are read for comparison, into asr_NAME.
 hear() {

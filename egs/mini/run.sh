@@ -80,7 +80,7 @@ fi
 
 if stage 6 decode; then
   needs "$finetuned/model" 5
-  run speecht5 decode --task "$task" --model "$finetuned" --vocoder "$vocoder"
+  decodes "$finetuned"
   case $task in
     tts)
       run speecht5 vocoder apply "$vocoder" data/test_seen dump/copied/test_seen

@@ -234,6 +234,16 @@ def test_options_reach_the_commands(mini: Path) -> None:
     assert "exp/asr" not in found
 
 
+@pytest.mark.parametrize("recipe", ["mini", "fsdd"])
+def test_a_vocoder_only_where_a_task_speaks(recipe: str) -> None:
+    script = EGS / recipe / "run.sh"
+    for task in ("asr", "st", "sid"):
+        (line,) = commands(shown(script, "--task", task, "--stage", "6", "--stop-stage", "6"))
+        assert "--vocoder" not in line
+    for task in ("tts", "vc", "se"):
+        assert "--vocoder griffin-lim" in commands(shown(script, "--task", task, "--stage", "6"))[0]
+
+
 def test_the_vocoder_of_libritts() -> None:
     lines = shown(EGS / "libritts" / "run.sh", "--task", "vocoder", "--stage", "1", "--config", "conf/tiny.yaml")
     _, trained = commands(lines)
