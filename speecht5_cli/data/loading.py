@@ -1,5 +1,6 @@
 """From row numbers to batches, in worker processes where wanted."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -56,16 +57,20 @@ def load(reader: BatchReader, places: Iterable[MicroBatch], *, workers: int, dev
     if workers == 0:
         yield from (reader[place].to(device) for place in places)
         return
-    loader: DataLoader = DataLoader(
-        _Tried(reader),  # type: ignore[arg-type]
-        sampler=places,
-        batch_size=None,
-        num_workers=workers,
-        prefetch_factor=4,
-        worker_init_fn=partial(_start_worker),
-        pin_memory=device.type == "cuda",
-    )
-    for batch in loader:
+    with warnings.catch_warnings():
+        # Two are the default, and do no harm on a machine of one core.
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        loader: DataLoader = DataLoader(
+            _Tried(reader),  # type: ignore[arg-type]
+            sampler=places,
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=4,
+            worker_init_fn=partial(_start_worker),
+            pin_memory=device.type == "cuda",
+        )
+        batches = iter(loader)
+    for batch in batches:
         if isinstance(batch, SpeechT5Error):
             raise batch
         yield batch.to(device)

@@ -150,7 +150,7 @@ class Runs:
         ("posix.system", lambda mark: Runs(os.system, f"touch {mark}")),
         ("builtins.eval", lambda mark: Runs(eval, f"open('{mark}', 'w')")),
         ("builtins.getattr", lambda mark: Runs(getattr, "", "join")),
-        ("io.open", lambda mark: Runs(open, str(mark), "w")),
+        (f"{open.__module__}.open", lambda mark: Runs(open, str(mark), "w")),
         ("torch.serialization.load", lambda mark: Runs(torch.serialization.load, str(mark))),
         ("shutil.rmtree", lambda mark: Runs(shutil.rmtree, str(mark))),
     ],

@@ -1,5 +1,6 @@
 """Padded tensors, and reading them: in this process or in others, always the same."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,11 @@ def test_without_a_seed_nothing_is_random(rows: LineRows) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_order_and_content_do_not_depend_on_workers(rows: LineRows, workers: int) -> None:
+def test_order_and_content_do_not_depend_on_workers(
+    rows: LineRows, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is there a warning on a machine of one core."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     places = [place(7, 0), place(8, 1, 2), place(9, 3), place(10, 2)]
     reader = BatchReader([rows], example, collate, seed=1)
     got = list(load(reader, iter(places), workers=workers, device=CPU))
