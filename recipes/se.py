@@ -21,6 +21,7 @@ from speecht5_cli.data.noise import mixed, noise, repeated
 from speecht5_cli.data.rows import Row
 from speecht5_cli.data.silence import split_at_silence
 from speecht5_cli.decode.options import SpeechGeneration
+from speecht5_cli.errors import DataError
 from speecht5_cli.models.config import ModelConfig, Parts
 from speecht5_cli.plugins import Hypothesis, Metric, Scores, Stream
 from speecht5_cli.score.speech import score_speech
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     from speecht5_cli.losses.terms import Loss
     from speecht5_cli.models.speecht5 import SpeechT5
+
+
+RETRIES = 20  # of drawing noise that is not silent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +89,7 @@ class Se:
             return {"pieces": [long_enough(piece) for piece in pieces], "xvector": voice}
         clean = row.audio("target.scp")
         mix = rng is not None and rng.random() < cfg.task.mixing.share
-        noisy = made_noisy(clean, cfg.task.mixing, rng) if mix and rng else row.audio()
+        noisy = made_noisy(row.id, clean, cfg.task.mixing, rng) if mix and rng else row.audio()
         return {"pieces": [long_enough(noisy)], "xvector": voice, "mel": log_mel(clean)}
 
     def collate(self, examples: list[dict[str, Any]], cfg: Any, rng: np.random.Generator | None) -> Batch:
@@ -116,14 +120,25 @@ class Se:
         return score_speech(hyp_dir, ref_dir, references="target.scp", aligned=True)
 
 
-def made_noisy(clean: np.ndarray, mixing: Mixing, rng: np.random.Generator) -> np.ndarray:
-    """The clean wave (n,) with noise at a random ratio."""
+def made_noisy(utterance: str, clean: np.ndarray, mixing: Mixing, rng: np.random.Generator) -> np.ndarray:
+    """The clean wave (n,) with noise at a random ratio. Raises DataError that names the utterance if it is silent."""
+    sound = drawn_noise(mixing, len(clean), rng)
+    for _ in range(RETRIES):
+        if sound.any():
+            break
+        sound = drawn_noise(mixing, len(clean), rng)  # recordings may pause for longer than an utterance lasts
+    try:
+        return mixed(clean, sound, rng.uniform(*mixing.snr_db))
+    except DataError as error:
+        raise DataError(f"utterance {utterance}: {error}") from None
+
+
+def drawn_noise(mixing: Mixing, n_samples: int, rng: np.random.Generator) -> np.ndarray:
+    """(n_samples,) of recorded or generated noise."""
     if mixing.noises:
         recordings = recordings_of(mixing.noises)
-        sound = repeated(read_audio(recordings[rng.integers(len(recordings))]), len(clean), rng)
-    else:
-        sound = noise(str(rng.choice(mixing.kinds)), len(clean), rng)
-    return mixed(clean, sound, rng.uniform(*mixing.snr_db))
+        return repeated(read_audio(recordings[rng.integers(len(recordings))]), n_samples, rng)
+    return noise(str(rng.choice(mixing.kinds)), n_samples, rng)
 
 
 @cache

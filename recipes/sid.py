@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,6 +70,9 @@ class Sid:
 
     def assets(self, cfg: Any) -> dict[str, Source]:
         speakers = sorted({speaker for path in cfg.data.train for speaker in DataDir(path).table(TABLE).values()})
+        for path in cfg.data.dev:  # at once, and not at the first validation
+            for utterance, speaker in DataDir(path).table(TABLE).items():
+                _check_known(utterance, speaker, speakers)
         return {CLASSES: lambda path: write_lines(path, speakers)}
 
     def build(self, cfg: Any, assets: Assets) -> SpeechT5:
@@ -84,8 +88,7 @@ class Sid:
         example: dict[str, Any] = {"wav": long_enough(wave)}
         if TABLE in row:
             numbers = assets.read(CLASSES, numbered)
-            if row[TABLE] not in numbers:
-                raise DataError(f"utterance {row.id}: its speaker '{row[TABLE]}' is not among the training speakers")
+            _check_known(row.id, row[TABLE], numbers)
             example["label"] = numbers[row[TABLE]]
         return example
 
@@ -139,6 +142,11 @@ class Sid:
         eer = 100 * equal_error_rate(cosines(trials, vectors), trials.same)
         how = f"per cent, cosine of decoder states, {len(trials.same)} seeded pairs of the set"
         return replace(scores, values=scores.values | {"eer": eer}, settings=scores.settings | {"eer": how})
+
+
+def _check_known(utterance: str, speaker: str, speakers: Container[str]) -> None:
+    if speaker not in speakers:
+        raise DataError(f"utterance {utterance}: its speaker '{speaker}' is not among the training speakers")
 
 
 def numbered(path: Path) -> dict[str, int]:

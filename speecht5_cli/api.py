@@ -5,9 +5,11 @@
     asr.transcribe("talk.mp3")                                  # 'the little boy will follow him'
     Model("exp/tts").speak("Hello.", voice="f01")               # (n,) float32 at 16 kHz
 
-Sounds may be paths (any rate and format) or float arrays at 16 kHz.
+Sounds may be paths (any rate and format) or float arrays at 16 kHz. What got lost on the way (characters that the
+vocabulary does not have, an end beyond the limit of length) comes as an `InputWarning`.
 """
 
+import warnings
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,8 @@ from speecht5_cli.data.audio import read_audio
 from speecht5_cli.data.rows import GivenRow
 from speecht5_cli.data.speaker_vectors import read_vector
 from speecht5_cli.data.voices import voices_of
-from speecht5_cli.errors import DataError, UsageError
+from speecht5_cli.decode.options import GRIFFIN_LIM
+from speecht5_cli.errors import DataError, InputWarning, UsageError
 from speecht5_cli.plugins import Hypothesis
 
 Sound = str | Path | np.ndarray
@@ -50,7 +53,7 @@ class Model:
         """The likeliest speakers with their log-probabilities, best first."""
         return list(self._predict("sid", sound=sound).nbest)
 
-    def speak(self, text: str, *, voice: Voice | None = None, vocoder: str = "griffin-lim") -> np.ndarray:
+    def speak(self, text: str, *, voice: Voice | None = None, vocoder: str = GRIFFIN_LIM) -> np.ndarray:
         """The text as sound, float32 (n,) at 16 kHz, in the voice (none: the model's default one)."""
         if not text.strip():
             raise DataError("the text is empty: there is nothing to say")
@@ -59,11 +62,11 @@ class Model:
             raise DataError(f"the model's vocabulary has no symbol of '{text}'")
         return self._vocoded(said, vocoder)
 
-    def convert(self, sound: Sound, *, voice: Voice | None = None, vocoder: str = "griffin-lim") -> np.ndarray:
+    def convert(self, sound: Sound, *, voice: Voice | None = None, vocoder: str = GRIFFIN_LIM) -> np.ndarray:
         """The same words in another voice."""
         return self._vocoded(self._predict("vc", sound=sound, voice=voice), vocoder)
 
-    def enhance(self, sound: Sound, *, speaker_net: str | Path, vocoder: str = "griffin-lim") -> np.ndarray:
+    def enhance(self, sound: Sound, *, speaker_net: str | Path, vocoder: str = GRIFFIN_LIM) -> np.ndarray:
         """The speech without its noise; the speaker's voice is measured on it by an x-vector net."""
         from speecht5_cli.train.speaker_encoder import SpeakerEncoder, load_net
 
@@ -89,7 +92,9 @@ class Model:
         example = plugin.example(row, cfg, assets, None) | {"id": _NAME}
         batch = plugin.collate([example], cfg, None).to(self.restored.device)
         with self.restored.inference():
-            return plugin.predict(self.restored.model, batch, cfg, assets)[0]
+            said = plugin.predict(self.restored.model, batch, cfg, assets)[0]
+        _warn(said)
+        return said
 
     def _voice(self, voice: Voice) -> np.ndarray:
         """Raises DataError with the nearest name for a voice that the model does not have."""
@@ -110,8 +115,19 @@ class Model:
         return load_vocoder(vocoder, precision=self.precision)([said.value])[0]
 
 
+def _warn(said: Hypothesis) -> None:
+    """Of what got lost on the way."""
+    if said.stopped == "length":
+        warnings.warn("the limit of length ended it, and not the model: the end may be missing", InputWarning, 4)
+    if unsupported := (said.details or {}).get("unsupported"):
+        shown = ", ".join(f"'{character}'" for character in unsupported)
+        warnings.warn(f"not in the model's vocabulary, so not spoken: {shown}", InputWarning, 4)
+
+
 def _wave(sound: Sound) -> np.ndarray:
-    """float32 (n,) at 16 kHz. Raises DataError for an empty or unreadable sound."""
+    """float32 (n,) at 16 kHz. Raises DataError for an empty or unreadable sound, or one of whole numbers."""
+    if isinstance(sound, np.ndarray) and not np.issubdtype(sound.dtype, np.floating):
+        raise DataError(f"expected samples between -1 and 1 as floats, got {sound.dtype}; divide 16-bit ones by 32768")
     wave = np.asarray(sound, np.float32) if isinstance(sound, np.ndarray) else read_audio(sound)
     if wave.ndim != 1 or not len(wave):
         raise DataError(f"expected the samples of one channel, got an array of shape {wave.shape}")

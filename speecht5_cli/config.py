@@ -217,6 +217,3 @@ def differences(old: Any, new: Any, where: str = "") -> dict[str, tuple[Any, Any
             found |= differences(old.get(key), new.get(key), f"{where}.{key}" if where else str(key))
         return found
     return {} if old == new else {where: (old, new)}
-
-
-field = dataclasses.field

@@ -11,6 +11,10 @@ class SpeechT5Error(Exception):
     exit_code = 1
 
 
+class InputWarning(UserWarning):
+    """A result is there, but something of the input is not in it."""
+
+
 class UsageError(SpeechT5Error):
     """The command was called in a way that cannot work."""
 

@@ -2,11 +2,15 @@
 
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 import typer
 
 from speecht5_cli import __version__, commands
-from speecht5_cli.errors import SpeechT5Error
+from speecht5_cli.errors import InputWarning, SpeechT5Error
 
 DEBUG = "SPEECHT5_DEBUG"
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -39,7 +43,8 @@ def main() -> None:
         os.environ[DEBUG] = "1"
     commands.add_to(app)
     try:
-        app(prog_name=app.info.name)
+        with _plain_warnings():
+            app(prog_name=app.info.name)
     except SystemExit as end:  # how Typer returns
         cut_short = isinstance(end.__context__, BrokenPipeError)  # the reader, such as `| head`, has seen enough
         if cut_short or _nobody_reads():
@@ -55,6 +60,29 @@ def main() -> None:
         _fail(f"{error.filename or 'operating system'}: {error.strerror or error}", 1)
     except Exception as error:  # noqa: BLE001 - the last door: whatever is left is a fault of ours
         _fail(f"internal error: {type(error).__name__}: {error} (run again with --debug for the traceback)", 1)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """While the block runs, what got lost of an input is told in a line, without the place in our code."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, InputWarning):
+                print(f"speecht5: warning: {message}", file=sys.stderr)  # noqa: T201
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def _nobody_reads() -> bool:

@@ -80,6 +80,18 @@ def made(
         json.dump(record, out, indent=1)
 
 
+def with_archives(paths: Iterable[Path]) -> list[Path]:
+    """The paths, and behind each .scp the archive of that name that lies beside it.
+
+    Vectors that are computed anew leave the .scp as it is: same utterances, same places.
+    """
+    found = []
+    for path in paths:
+        archive = path.with_suffix(".ark")
+        found += [path, archive] if path.suffix == ".scp" and archive.exists() else [path]
+    return found
+
+
 def forced() -> bool:
     """Whether the user wants everything done again (`run.sh --force`)."""
     return os.environ.get(FORCE) == "1"

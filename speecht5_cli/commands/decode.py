@@ -7,9 +7,10 @@ from typing import Any
 import typer
 
 from speecht5_cli.config import Tree, merged, parse_overrides, read_yaml
+from speecht5_cli.decode.options import GRIFFIN_LIM
 from speecht5_cli.errors import UsageError
 from speecht5_cli.folders import CONFIG, model_folder, tuned_settings
-from speecht5_cli.provenance import made
+from speecht5_cli.provenance import made, with_archives
 from speecht5_cli.recipe import TaskSets, recipe_here
 
 
@@ -38,7 +39,7 @@ def decode(
     nj: int = typer.Option(1, "--nj", help="Processes; each holds a copy of the model."),
     batch_seconds: float = typer.Option(120.0, "--batch-seconds", help="Sound that is decoded at once."),
     precision: Precision = typer.Option(Precision.auto, "--precision", help="Numbers of the forward pass."),
-    vocoder: str = typer.Option("griffin-lim", "--vocoder", help="For speech: griffin-lim, or a vocoder's folder."),
+    vocoder: str = typer.Option(GRIFFIN_LIM, "--vocoder", help="For speech: griffin-lim, or a vocoder's folder."),
     pictures: bool = typer.Option(False, "--pictures", help="For speech: draw spectrograms and attention, too."),
     allow_pipes: bool = typer.Option(False, "--allow-pipes", help="Let wav.scp run shell commands."),
 ) -> None:
@@ -63,7 +64,11 @@ def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: 
         out,
         "decode",
         options={"task": task, "settings": settings, **how},
-        inputs=[model_folder(model), *(data / name for name in ("wav.scp", "segments", "text", "xvector.scp"))],
+        inputs=[
+            model_folder(model),
+            *with_archives(data / name for name in ("wav.scp", "segments", "text", "xvector.scp")),
+            *_helpers(settings, how["vocoder"]),
+        ],
         outputs=[out / "hyp.jsonl"],
     ) as making:
         if making.done:
@@ -75,6 +80,16 @@ def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: 
         decoding = predict_set(Request(model, data, out, task, overrides, **how), nj=nj)
     ends = ", ".join(f"{number} by {why}" for why, number in decoding.stopped.items())
     print(f"{out}: {decoding.n_utterances} hypotheses (ended: {ends}), RTF {decoding.rtf}")
+
+
+def _helpers(settings: Tree, vocoder: str) -> list[Path]:
+    """The other nets that have a part in it."""
+    nets = [model_folder(Path(str(settings["lm"])))] if settings.get("lm") else []
+    if vocoder != GRIFFIN_LIM:
+        from speecht5_cli.decode.vocoder_folder import vocoder_folder
+
+        nets.append(vocoder_folder(Path(vocoder)))
+    return nets
 
 
 def _tune(task: str, model: Path, data: list[Path], words: list[str], how: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from speecht5_cli.commands.decode import Precision
 from speecht5_cli.config import parse_overrides
+from speecht5_cli.decode.options import GRIFFIN_LIM
 
 SoundIn = typer.Argument(..., metavar="SOUND", help="A sound file of any rate and format.")
 ModelIn = typer.Option(..., "--model", help="Experiment or model folder.")
@@ -13,7 +14,7 @@ PrecisionIn = typer.Option(Precision.auto, "--precision", help="Numbers of the f
 Settings = typer.Option([], "--set", metavar="key=value", help="Decoding settings, such as beam=10.")
 Out = typer.Option(..., "--out", "-o", metavar="WAV", help="The sound file to write, 16 kHz.")
 VoiceIn = typer.Option(None, "--voice", help="A voice of the model, or an .npy file [default: the model's own]")
-VocoderIn = typer.Option("griffin-lim", "--vocoder", help="griffin-lim, or a vocoder's folder.")
+VocoderIn = typer.Option(GRIFFIN_LIM, "--vocoder", help="griffin-lim, or a vocoder's folder.")
 
 
 def add_to(app: typer.Typer) -> None:

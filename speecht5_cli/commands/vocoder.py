@@ -8,13 +8,13 @@ from speecht5_cli.commands.decode import Precision
 from speecht5_cli.commands.speakers import Of
 from speecht5_cli.config import from_tree, merged, parse_overrides, read_settings
 from speecht5_cli.data.feature_store import FEATS_JSON, FEATS_SCP, NUM_FRAMES
+from speecht5_cli.decode.options import GRIFFIN_LIM
 from speecht5_cli.errors import UsageError
 from speecht5_cli.folders import model_folder
 from speecht5_cli.plugins import variant_blocks
-from speecht5_cli.provenance import made
+from speecht5_cli.provenance import made, with_archives
 from speecht5_cli.workers import sensible_nj
 
-GRIFFIN_LIM = "griffin-lim"
 PIPES = typer.Option(False, "--allow-pipes", help="Run the shell commands that wav.scp may hold.")
 
 
@@ -102,7 +102,7 @@ def mels_of(
 ) -> None:
     """Every frame is predicted from the recorded ones before it, so that prediction and sound keep step."""
     tables = ["utt2spk", "text", "wav.scp", "segments", "target.scp", "utt2tgtspk", "xvector.scp"]
-    inputs = [*(data / name for name in tables), model_folder(model)]
+    inputs = [*with_archives(data / name for name in tables), model_folder(model)]
     outputs = [out / name for name in (FEATS_SCP, FEATS_JSON, NUM_FRAMES)]
     with made(out, "forced-mels", options={}, inputs=inputs, outputs=outputs) as making:
         if making.done:

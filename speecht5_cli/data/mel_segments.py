@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speecht5_cli.data.audio import SAMPLE_RATE, AudioRef, read_audio
+from speecht5_cli.data.audio import SAMPLE_RATE, AudioRef, duration_s, read_audio
 from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.features import LOG_MEL, log_mel
 from speecht5_cli.data.predicted_mels import LogMelFolder
@@ -105,19 +105,12 @@ def spoken_in(
         for utterance, ref in sounds_of(data, side).items():
             if mels is not None and utterance not in mels:
                 continue
-            duration_s = durations[utterance] if durations else _duration_s(ref, allow_pipes)
-            found[utterance] = Spoken(utterance, ref, duration_s, mels, allow_pipes)
+            seconds = durations[utterance] if durations else duration_s(ref, allow_pipes=allow_pipes)
+            found[utterance] = Spoken(utterance, ref, seconds, mels, allow_pipes)
     if not found:
         where = ", ".join(str(data.path) for data in dirs)
         raise DataError(f"{where}: no utterance" + (f" with a log-mel in {mels.path}" if mels else ""))
     return [found[utterance] for utterance in sorted(found)]
-
-
-def _duration_s(ref: AudioRef, allow_pipes: bool) -> float:
-    from speecht5_cli.data.audio import audio_info
-
-    end_s = audio_info(ref.source, allow_pipes=allow_pipes).duration_s if ref.end_s is None else ref.end_s
-    return end_s - ref.start_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class UtteranceRows:
         costs: list[float] = []
         for place, data_dir in enumerate(self.dirs):
             self._open(data_dir, files, optional)
-            durations = self._durations(data_dir, files)
+            durations = self._durations(data_dir, files, allow_pipes)
             _check_gaps(data_dir, durations, f"{data_dir.path}: no duration")
             for utterance in data_dir.utterances:
                 if only is not None and utterance not in only:
@@ -123,10 +123,10 @@ class UtteranceRows:
             )
 
     @staticmethod
-    def _durations(data_dir: DataDir, files: Sequence[str]) -> dict[str, float]:
+    def _durations(data_dir: DataDir, files: Sequence[str], allow_pipes: bool) -> dict[str, float]:
         """Seconds; where there is only text to be spoken, an estimate."""
         if data_dir.has("utt2dur") or data_dir.has("wav.scp"):
-            return data_dir.durations()
+            return data_dir.durations(allow_pipes=allow_pipes)
         return {utterance: len(text) / CHARACTERS_PER_S for utterance, text in data_dir.table(files[0]).items()}
 
     def _open(self, data_dir: DataDir, files: Sequence[str], optional: Sequence[str]) -> None:

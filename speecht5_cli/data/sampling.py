@@ -6,6 +6,7 @@ of micro-batches holds one of each stream, in random order, and each stream goes
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, islice, pairwise
 
 import numpy as np
 
@@ -38,13 +39,24 @@ def batches_of(
     """Rows sorted by cost (ties at random) and cut where the longest times their number would exceed the budget."""
     ties = np.arange(len(rows)) if rng is None else rng.permutation(len(rows))
     ordered = rows[np.lexsort((ties, costs[rows]))]
-    batches, start = [], 0
-    for end in range(1, len(ordered) + 1):
-        full = end == len(ordered) or (end - start + 1) * costs[ordered[end]] > budget.cost
-        if full or (budget.rows and end - start == budget.rows):
-            batches.append(ordered[start:end])
-            start = end
-    return batches
+    starts = [0, *_cuts(costs[ordered], budget)]
+    return [ordered[start:end] for start, end in pairwise(starts)]
+
+
+def _cuts(costs: np.ndarray, budget: Budget) -> list[int]:
+    """Where batches of rows end whose costs, in rising order, are these: a search for each, not a look at each row."""
+    cuts, start, n = [], 0, len(costs)
+    while start < n:
+        most = n - start
+        if costs[start] > 0:
+            most = min(most, int(budget.cost / costs[start]) + 1)
+        if budget.rows:
+            most = min(most, budget.rows)
+        rows = np.arange(1, most + 1, dtype=np.float32)
+        fitting = int(np.searchsorted(rows * costs[start : start + most], budget.cost, side="right"))
+        start += max(1, fitting)  # one row may be beyond the budget by itself
+        cuts.append(start)
+    return cuts
 
 
 class StreamOrder:
@@ -73,24 +85,33 @@ class StreamOrder:
         for group in np.split(starts, range(WINDOW // BLOCK, len(starts), WINDOW // BLOCK)):
             yield np.concatenate([np.arange(start, min(start + BLOCK, n)) for start in group])
 
-    def batches(self) -> Iterator[tuple[int, np.ndarray]]:
-        """(epoch, batch), for ever."""
+    def batches(self, first: int = 0) -> Iterator[np.ndarray]:
+        """The batches from number `first` of all epochs on, for ever; epochs before it are counted, not made."""
         epoch = 0
-        while True:
-            for batch in self.epoch(epoch):
-                yield epoch, batch
-            epoch += 1
+        if len(self.costs) <= WINDOW:  # where batches end does not depend on how ties are broken
+            epoch, first = divmod(first, self._n_batches(0))
+        else:
+            while first >= (n := self._n_batches(epoch)):
+                epoch, first = epoch + 1, first - n
+        for number in count(epoch):
+            yield from islice(self.epoch(number), first, None)
+            first = 0
+
+    def _n_batches(self, epoch: int) -> int:
+        windows = self._windows(np.random.default_rng([*self.seed, epoch]))
+        return sum(len(_cuts(np.sort(self.costs[rows]), self.budget)) for rows in windows)
 
 
 def micro_batches(
     orders: Sequence[StreamOrder], *, seed: int, first: int = 0, rank: int = 0, world: int = 1
 ) -> Iterator[MicroBatch]:
     """The endless sequence from number `first` on, of which this rank gets every `world`-th."""
-    streams = [order.batches() for order in orders]
-    number = 0
+    begun = first // len(orders)  # whole blocks that lie behind, each with one batch of each stream
+    streams = [order.batches(begun) for order in orders]
+    number = begun * len(orders)
     while True:
         for stream in _block(len(orders), number // len(orders), seed):
-            _, rows = next(streams[stream])
+            rows = next(streams[stream])
             if number >= first and (number - first) % world == rank:
                 yield MicroBatch(number, stream, rows)
             number += 1

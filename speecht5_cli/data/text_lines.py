@@ -12,7 +12,7 @@ _BLOCK = 1 << 24  # bytes searched for line ends at once
 
 
 class TextLines:
-    """A UTF-8 file as a sequence of stripped lines. `lengths` counts characters (bytes beyond ASCII less one each)."""
+    """A UTF-8 file as a sequence of stripped lines. `lengths` is in bytes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

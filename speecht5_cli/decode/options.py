@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+GRIFFIN_LIM = "griffin-lim"  # where a vocoder is asked for: the one that needs no training
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextSearch:

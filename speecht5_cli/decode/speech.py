@@ -18,6 +18,7 @@ from speecht5_cli.models.masks import padding_mask
 from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 from speecht5_cli.plugins import Hypothesis
 
+Stopped = Literal["threshold", "length", "input length"]  # as told by the model; at the limit; as long as the input
 SILENCE = -5.0  # log10 of the magnitude of a pause: inaudible, yet not below what vocoders have seen
 _DRAWN_AT_ONCE = 64  # steps of dropout drawn for an utterance in one go
 
@@ -28,8 +29,8 @@ class Generated:
 
     mel: Tensor  # (L, M) behind the post-net
     stop: Tensor  # (L,) probability that it ends here
-    stopped: Literal["threshold", "length"]
-    attention: Tensor | None  # (layers, H, L / r, T) where asked for
+    stopped: Stopped
+    attention: Tensor | None  # (layers, heads, L / r, T) where asked for
 
 
 @dataclass
@@ -38,8 +39,8 @@ class _Speaking:
 
     frames: list[Tensor] = field(default_factory=list)  # (r, M)
     stop: list[Tensor] = field(default_factory=list)  # (r,)
-    attention: list[Tensor] = field(default_factory=list)  # (layers, H, T)
-    stopped: Literal["threshold", "length"] = "length"
+    attention: list[Tensor] = field(default_factory=list)  # (layers, heads, T)
+    stopped: Stopped = "length"
 
 
 def generate(
@@ -50,19 +51,19 @@ def generate(
     *,
     ids: Sequence[str],
     n_steps: Tensor | None = None,
-    attention: bool = False,
+    heads: int = 0,
 ) -> list[Generated]:
     """Speech for each utterance of `encoded` with the voices xvector (B, X).
 
     The same whatever the batch: padding is exact, and dropout is seeded by utterance. `n_steps` (B,) fixes the lengths
-    instead of the stop probability.
+    instead of the stop probability. The attention of the first `heads` of each layer is kept.
     """
     reduction, lens = model.cfg.reduction, encoded.lens
     most = (lens * options.max_ratio / reduction).long().clamp(min=1) if n_steps is None else n_steps
     least = (lens * options.min_ratio / reduction).long() if n_steps is None else n_steps
     cache = model.start(encoded)
     dropout = PrenetDropout(model, options.seed, ids)
-    speaking = [_Speaking() for _ in ids]
+    speaking = [_Speaking(stopped="length" if n_steps is None else "input length") for _ in ids]
     active = torch.arange(len(ids), device=lens.device)
     frame = encoded.states.new_zeros(len(ids), model.cfg.n_mels)
     while len(active):
@@ -76,8 +77,8 @@ def generate(
             said = speaking[utterance]
             said.frames.append(frames[row])
             said.stop.append(stop[row])
-            if attention:
-                said.attention.append(torch.stack([layer[row] for layer in weights]))
+            if heads:
+                said.attention.append(torch.stack([layer[row, :heads] for layer in weights]))
             if told[row] and n_steps is None:
                 said.stopped = "threshold"
         going = (~(told | (cache.length >= most[active]))).nonzero()[:, 0]
@@ -158,7 +159,7 @@ def speak(
     pieces = [f"{ids[owner]}#{k}" for k, owner in enumerate(owners.tolist())]
     generated: list[Generated] = []
     if encoded is not None:
-        generated = generate(model, encoded, xvector[owners], options, ids=pieces, n_steps=n_steps, attention=True)
+        generated = generate(model, encoded, xvector[owners], options, ids=pieces, n_steps=n_steps, heads=HEADS)
     pause = torch.full((max(pause_frames, 1), model.cfg.n_mels), SILENCE)
     hypotheses = []
     for number, name in enumerate(ids):
@@ -166,13 +167,13 @@ def speak(
         parts: list[Tensor] = [] if own else [pause]
         for piece in own:
             parts += [pause[:pause_frames], piece.mel.float().cpu()] if parts else [piece.mel.float().cpu()]
-        by_length = any(piece.stopped == "length" for piece in own)
-        stopped = "length" if by_length else "threshold" if own else "nothing to say"
+        ends: set[str] = {piece.stopped for piece in own} or {"nothing to say"}
+        stopped = "length" if "length" in ends else ends.pop()
         seen = _guided(own[0].attention) if len(own) == 1 else None
         hypotheses.append(Hypothesis(name, torch.cat(parts).numpy(), 0.0, stopped, attention=seen))
     return hypotheses
 
 
 def _guided(attention: Tensor | None) -> np.ndarray | None:
-    """The heads that guided attention trains, (layers, H, U, T) -> their mean (U, T)."""
-    return None if attention is None else attention[:, :HEADS].mean((0, 1)).float().cpu().numpy()
+    """The mean of the heads that guided attention trains, (layers, HEADS, U, T) -> (U, T)."""
+    return None if attention is None else attention.mean((0, 1)).float().cpu().numpy()

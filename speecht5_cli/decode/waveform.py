@@ -10,12 +10,12 @@ import numpy as np
 
 from speecht5_cli.data.features import LOG_MEL, LogMelSettings
 from speecht5_cli.decode.griffin_lim import check_log_mel, griffin_lim
+from speecht5_cli.decode.options import GRIFFIN_LIM
 from speecht5_cli.device import best_device
 
 if TYPE_CHECKING:
     from speecht5_cli.models.vocoder import HifiGan
 
-GRIFFIN_LIM = "griffin-lim"
 
 Vocoder = Callable[[list[np.ndarray]], list[np.ndarray]]  # (L, mels) log-mels -> (L * hop,) float32 waves at 16 kHz
 

@@ -13,10 +13,14 @@ Softmax = Literal["softmax", "am", "aam"]
 
 
 def class_logits(states: Tensor, weight: Tensor, kind: Softmax, *, scale: float) -> Tensor:
-    """States (B, D) and class weights (K, D) -> logits (B, K): products, or scaled cosines for the margin losses."""
+    """States (B, D) and class weights (K, D) -> logits (B, K): products, or scaled cosines for the margin losses.
+
+    Cosines are float32 even under autocast: in bfloat16 one near 1 is 1, where the slope of its angle is infinite.
+    """
     if kind == "softmax":
         return linear(states, weight)
-    return scale * linear(normalize(states.float(), dim=-1), normalize(weight.float(), dim=-1))
+    with torch.autocast(states.device.type, enabled=False):
+        return scale * linear(normalize(states.float(), dim=-1), normalize(weight.float(), dim=-1))
 
 
 def class_cross_entropy(logits: Tensor, labels: Tensor, kind: Softmax, *, margin: float, scale: float) -> Tensor:

@@ -25,11 +25,6 @@ def mel_l1(predicted: Tensor, mel: Tensor, pad: Tensor) -> Tensor:
     return l1_loss(predicted.float(), mel, reduction="none").mean(-1).masked_fill(pad, 0.0).sum()
 
 
-def mel_l2(predicted: Tensor, mel: Tensor, pad: Tensor) -> Tensor:
-    """As `mel_l1` with squares; for the log only."""
-    return (predicted.float() - mel).square().mean(-1).masked_fill(pad, 0.0).sum()
-
-
 def stop_cross_entropy(logits: Tensor, lens: Tensor, pad: Tensor) -> Tensor:
     """Stop logits (B, L), lens (B,), pad (B, L) -> sum over valid frames; the last valid frame's label is 1."""
     labels = torch.zeros_like(logits, dtype=torch.float32)

@@ -35,9 +35,11 @@ class UnitHead(nn.Module):
         self.embeddings = nn.Parameter(torch.empty(units + N_SPECIAL, cfg.unit_dim))
 
     def forward(self, states: Tensor) -> Tensor:
-        """(..., D) -> logits (..., K + N_SPECIAL); cluster k is column k + N_SPECIAL."""
-        projected = normalize(self.projection(states).float(), dim=-1, eps=1e-8)
-        return projected @ normalize(self.embeddings.float(), dim=-1, eps=1e-8).t() / self.temperature
+        """(..., D) -> logits (..., K + N_SPECIAL), float32; cluster k is column k + N_SPECIAL."""
+        projected = self.projection(states)
+        with torch.autocast(states.device.type, enabled=False):
+            projected = normalize(projected.float(), dim=-1, eps=1e-8)
+            return projected @ normalize(self.embeddings.float(), dim=-1, eps=1e-8).t() / self.temperature
 
 
 class SpeechDecoderPostnet(nn.Module):

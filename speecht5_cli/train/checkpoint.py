@@ -51,7 +51,10 @@ def model_tree(cfg: RunConfig) -> dict[str, Any]:
 def _without_paths(settings: Any) -> Any:
     if not is_dataclass(settings):
         return to_tree(settings)
-    return {name: _without_paths(value) for name, value in vars(settings).items() if not _leads_out(value)}
+    paths = [name for name, value in vars(settings).items() if _leads_out(value)]
+    # With a path goes what only it has a use for: with lm, lm_weight.
+    dropped = {name for name in vars(settings) for path in paths if name == path or name.startswith(f"{path}_")}
+    return {name: _without_paths(value) for name, value in vars(settings).items() if name not in dropped}
 
 
 def _leads_out(value: Any) -> bool:

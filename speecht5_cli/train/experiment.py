@@ -12,7 +12,7 @@ from speecht5_cli.data.hypotheses import command_line
 from speecht5_cli.files import atomic_write
 from speecht5_cli.folders import ASSETS, CHECKPOINTS, CONFIG, FINAL, MODEL, kept_checkpoints
 from speecht5_cli.plugins import TaskPlugin
-from speecht5_cli.provenance import fingerprint, forced
+from speecht5_cli.provenance import fingerprint, forced, with_archives
 from speecht5_cli.train.config import FREE_TO_CHANGE, RunConfig, run_tree
 
 PROVENANCE = "provenance.json"
@@ -30,7 +30,7 @@ def inputs_of(plugin: TaskPlugin, cfg: RunConfig, init: Path | None) -> dict[str
             paths += [*cfg.data.train_text, *cfg.data.dev_text]
         else:
             files = stream.inputs + stream.targets + stream.optional
-            paths += [folder / name for folder in (*cfg.data.train, *cfg.data.dev) for name in files]
+            paths += with_archives(folder / name for folder in (*cfg.data.train, *cfg.data.dev) for name in files)
     return {str(path): fingerprint(path) for path in paths if path.exists()}
 
 

@@ -1,5 +1,6 @@
 """Decoding a data dir with a restored model: sharded, batched by length, written as a hypothesis folder."""
 
+import shutil
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -9,6 +10,7 @@ from speecht5_cli.config import Tree, to_tree
 from speecht5_cli.data.audio import SAMPLE_RATE
 from speecht5_cli.data.datadir import opened
 from speecht5_cli.data.hypotheses import Decoding, write_hypotheses
+from speecht5_cli.decode.options import GRIFFIN_LIM
 from speecht5_cli.decode.waveform import load_vocoder
 from speecht5_cli.errors import UsageError
 from speecht5_cli.plugins import Hypothesis
@@ -31,7 +33,7 @@ class Request:
     batch_seconds: float = 120.0
     precision: str = "auto"  # auto, fp32, bf16 or int8
     allow_pipes: bool = False
-    vocoder: str = "griffin-lim"  # of tasks that speak
+    vocoder: str = GRIFFIN_LIM  # of tasks that speak
     pictures: bool = False  # of what they say, in a folder of the hypotheses'
 
     def __hash__(self) -> int:
@@ -58,6 +60,7 @@ def predict_set(request: Request, *, nj: int = 1) -> Decoding:
     if restored.plugin.output == "none":
         raise UsageError(f"the task '{restored.cfg.name}' decodes nothing")
     data_dir = opened(request.data)
+    shutil.rmtree(request.drawn, ignore_errors=True)  # of a run that was interrupted
     parts = map_shards(
         partial(_predict_shard, request),
         data_dir.split(nj),

@@ -11,7 +11,7 @@ from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.batch import Batch
 from speecht5_cli.data.features import log_mel
 from speecht5_cli.data.rows import Row
-from speecht5_cli.errors import ConfigError, TrainingError
+from speecht5_cli.errors import ConfigError, SpeechT5Error, TrainingError
 from speecht5_cli.folders import ASSETS, FINAL, model_folder
 from speecht5_cli.losses.terms import Loss
 from speecht5_cli.plugins import Hypothesis, TaskPlugin
@@ -93,9 +93,15 @@ class Run:
         self.optimizer = Optimizer(self.model, cfg.optim, cfg.train.max_steps)
         self.progress = resume(last, self.model, self.optimizer) if last else Progress()
         self.journal = Journal(self.exp, resumed_at=self.progress.step, silent=not ranks.is_main)
-        self._introduce(note, inherited, last)
-        with stop_on_signals() as flag:
-            self._train(flag)
+        try:
+            self._introduce(note, inherited, last)  # runs the largest batch
+            with stop_on_signals() as flag:
+                self._train(flag)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"step {self.progress.step}: the GPU's memory is full; lower data.batch_seconds "
+                f"(now {cfg.data.batch_seconds}) and raise optim.micro_batches by the same factor"
+            ) from error
         if self.progress.step < self.cfg.train.max_steps:  # some process was told to stop
             self.journal.line(f"stopped and saved at step {self.progress.step}; the same command goes on from there")
             raise KeyboardInterrupt
@@ -107,26 +113,20 @@ class Run:
 
     def _train(self, flag: StopFlag) -> None:
         cfg, step = self.cfg, self.progress.step
-        try:
-            train(
-                self.model,
-                self.optimizer,
-                training_batches(self.plugin, cfg, self.assets, self.rows, step=step, ranks=self.ranks),
-                self._loss,
-                self.progress,
-                max_steps=cfg.train.max_steps,
-                micro_batches=cfg.optim.micro_batches,
-                normalise=cfg.train.normalise,
-                seed=cfg.train.seed,
-                ranks=self.ranks,
-                autocast=self.autocast,
-                after_step=lambda progress, window: self._after_step(window, flag),
-            )
-        except torch.OutOfMemoryError as error:
-            raise TrainingError(
-                f"step {self.progress.step}: the GPU's memory is full; lower data.batch_seconds "
-                f"(now {cfg.data.batch_seconds}) and raise optim.micro_batches by the same factor"
-            ) from error
+        train(
+            self.model,
+            self.optimizer,
+            training_batches(self.plugin, cfg, self.assets, self.rows, step=step, ranks=self.ranks),
+            self._loss,
+            self.progress,
+            max_steps=cfg.train.max_steps,
+            micro_batches=cfg.optim.micro_batches,
+            normalise=cfg.train.normalise,
+            seed=cfg.train.seed,
+            ranks=self.ranks,
+            autocast=self.autocast,
+            after_step=lambda progress, window: self._after_step(window, flag),
+        )
 
     # --- between steps ---
 
@@ -136,16 +136,26 @@ class Run:
         ended = step == cfg.max_steps
         if step % cfg.log_every == 0 or ended:
             self._log(window)
-        metric = self._validate() if step % cfg.validate_every == 0 or ended else None
+        metric = self._validated() if step % cfg.validate_every == 0 or ended else None
         stop = self.ranks.any(bool(flag))
         overdue = self.ranks.any(time.monotonic() - self.saved_at > 60 * cfg.save_every_minutes)
         regular = metric is not None or step % cfg.save_every_steps == 0 or ended
         if regular or stop or overdue:
-            if self.ranks.is_main:
-                state = (self.model, self.optimizer, self.progress, self.cfg, self.assets)
-                self.checkpoints.save(*state, metric, passing=not regular)
-            self.saved_at = time.monotonic()
+            self._save(metric, passing=not regular)
         return not stop
+
+    def _save(self, metric: float | None, *, passing: bool) -> None:
+        if self.ranks.is_main:
+            state = (self.model, self.optimizer, self.progress, self.cfg, self.assets)
+            self.checkpoints.save(*state, metric, passing=passing)
+        self.saved_at = time.monotonic()
+
+    def _validated(self) -> float | None:
+        try:
+            return self._validate()
+        except SpeechT5Error:  # the dev set's fault: what was learnt since the last checkpoint is not lost for it
+            self._save(None, passing=True)
+            raise
 
     def _log(self, window: Window) -> None:
         numbers = window.numbers()

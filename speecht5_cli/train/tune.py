@@ -50,9 +50,11 @@ class Tuning:
 def tune(request: Request, grid: Mapping[str, Sequence[Any]]) -> Tuning:
     """Decode and score the data dir with every combination of the grid's values; nothing is written but scores.
 
-    Raises ConfigError for a setting that the task does not have.
+    Raises ConfigError for a setting that the task does not have, UsageError for a task whose hypotheses have no rank.
     """
     restored = restored_for(request)
+    if restored.plugin.output not in ("text", "label"):
+        raise UsageError(f"--tune ranks what is right or wrong; '{restored.cfg.name}' has settings, but no such score")
     combinations = [dict(zip(grid, values)) for values in product(*grid.values())]
     tasks = [with_values(restored.cfg.task, {"decode": settings}, restored.cfg.name) for settings in combinations]
     hypotheses = _decoded(restored, request, tasks)

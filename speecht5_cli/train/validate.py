@@ -35,7 +35,9 @@ class Validation:
     def measure(self, model: nn.Module, step: int) -> dict[str, float]:
         """Means over the whole dev sets, the same on every process."""
         averages = Averages()
-        self.ranks.from_main(model.buffers())  # the statistics of norms, of which each process has its own
+        kept = model.state_dict().keys()  # without the tables of positions, which grow with what a process has seen
+        # The statistics of norms, of which each process has its own.
+        self.ranks.from_main(buffer for name, buffer in model.named_buffers() if name in kept)
         torch.manual_seed(self.cfg.train.seed)  # what is random even here, such as codebook mixing, repeats
         model.eval()
         with torch.no_grad(), self.autocast():

@@ -1,8 +1,13 @@
 """Noise: its colour, its power against the speech, and that it repeats."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from recipes.se import Mixing, made_noisy
+from speecht5_cli.data.audio import write_audio
+from speecht5_cli.data.datadir import write_tables
 from speecht5_cli.data.noise import NOISE_KINDS, babble, hum, joined, mixed, named_rng, noise, pink_noise
 from speecht5_cli.errors import DataError
 
@@ -66,3 +71,16 @@ def test_babble_needs_speech() -> None:
 def test_joined_waves_keep_their_gaps() -> None:
     wave = joined([np.ones(3, np.float32), np.full(2, 2.0, np.float32)], [0.001])
     assert wave.tolist() == [1] * 3 + [0] * 16 + [2] * 2
+
+
+def test_recorded_noise_with_pauses(tmp_path: Path) -> None:
+    """Where it is silent for as long as the speech, it is drawn again; noise that is silent throughout is an error."""
+    recordings = {"a": np.concatenate([np.zeros(4 * RATE), speech()]), "b": np.zeros(RATE)}
+    for name, wave in recordings.items():
+        write_audio(tmp_path / f"{name}.wav", wave)
+        write_tables(tmp_path / name, {"wav.scp": {name: str(tmp_path / f"{name}.wav")}, "utt2spk": {name: name}})
+    rng, clean = np.random.default_rng(1), speech(RATE // 2)
+    for _ in range(50):
+        assert np.abs(made_noisy("u", clean, Mixing(noises=(tmp_path / "a",)), rng) - clean).max() > 0
+    with pytest.raises(DataError, match=r"^utterance u: a signal-to-noise ratio needs speech and noise that are not"):
+        made_noisy("u", clean, Mixing(noises=(tmp_path / "b",)), rng)

@@ -139,3 +139,26 @@ def test_each_stream_goes_round_by_itself() -> None:
         rows = np.concatenate([batch.rows for batch in batches if batch.stream == stream])
         assert sorted(rows[:n]) == list(range(n))
         assert sorted(rows[n : 2 * n]) == list(range(n))
+
+
+@pytest.mark.parametrize("budget", [Budget(20.0), Budget(20.0, rows=2), Budget(0.1), Budget(1e9)])
+def test_where_batches_end(budget: Budget) -> None:
+    """As a plain walk along the rows finds it."""
+    costs = np.sort(np.round(costs_of(200), 1))  # with ties
+    batches, batch = [], [0]
+    for row in range(1, 200):
+        if (len(batch) + 1) * costs[row] > np.float32(budget.cost) or len(batch) == budget.rows:
+            batches.append(batch)
+            batch = []
+        batch = [*batch, row]
+    found = batches_of(costs, np.arange(200), budget, None)
+    assert [rows.tolist() for rows in found] == [*batches, batch]
+
+
+@pytest.mark.parametrize("n", [40, 200], ids=["one window", "several windows"])
+def test_going_on_far_from_the_start(n: int, small_windows: None) -> None:
+    """Epochs that lie behind are counted, and the rest is as if they had been made."""
+    order = StreamOrder(costs_of(n), Budget(20.0), [3])
+    whole = [rows.tolist() for rows in islice(order.batches(), 700)]
+    for first in (1, 13, 200, 641):
+        assert [rows.tolist() for rows in islice(order.batches(first), 50)] == whole[first : first + 50]

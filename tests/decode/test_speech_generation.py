@@ -50,7 +50,7 @@ def alone(encoded: Encoded, row: int) -> Encoded:
 @torch.no_grad()
 def spoken(net: SpeechT5, encoded: Encoded, voices: Tensor, ids: list[str], **more: object) -> list[Generated]:
     options = replace(OPTIONS, **more)  # type: ignore[arg-type]
-    return generate(net, encoded, voices, options, ids=ids, attention=True)
+    return generate(net, encoded, voices, options, ids=ids, heads=net.cfg.heads)
 
 
 def same(one: Generated, other: Generated) -> None:
@@ -114,6 +114,7 @@ def test_fixed_lengths(net: SpeechT5, encoded: Encoded, voices: Tensor) -> None:
     assert [len(one.mel) for one in results] == (2 * n_steps).tolist()
     assert [len(one.stop) for one in results] == (2 * n_steps).tolist()
     assert all(one.attention is None for one in results)
+    assert {one.stopped for one in results} == {"input length"}  # and not at any limit
 
 
 def test_ratios_bound_the_length(net: SpeechT5, encoded: Encoded, voices: Tensor) -> None:

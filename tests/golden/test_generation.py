@@ -24,7 +24,7 @@ def first(net: SpeechT5, file: str) -> Encoded:
 def generated(net: SpeechT5, file: str) -> Generated:
     options = SpeechGeneration(threshold=0.5, min_ratio=0.0, max_ratio=RATIO[file])
     voice = golden(file).tensor("in_spkembs")[:1]
-    return generate(net, first(net, file), voice, options, ids=["item"], attention=True)[0]
+    return generate(net, first(net, file), voice, options, ids=["item"], heads=net.cfg.heads)[0]
 
 
 @pytest.mark.parametrize("file", ["d_tts", "d_vc"])

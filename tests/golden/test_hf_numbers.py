@@ -173,7 +173,7 @@ def test_generation(same: Same, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     encoded = net.encode_text(g.tensor("input_ids")[:1, :n])
     options = SpeechGeneration(threshold=0.5, min_ratio=0.0, max_ratio=20.0)
     voice = g.tensor("speaker_embeddings")[:1]
-    result = speech.generate(net, encoded, voice, options, ids=["item"], attention=True)[0]
+    result = speech.generate(net, encoded, voice, options, ids=["item"], heads=net.cfg.heads)[0]
     same(file, drawn, result.mel, atol=1e-3)
     if masks is None:
         assert result.attention is not None

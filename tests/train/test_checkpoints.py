@@ -3,6 +3,7 @@
 import errno
 import json
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from processes import in_processes
 from tiny import TinyCorpus, exact_config, tiny_config, tiny_net
 from torch import Tensor
 
+from speecht5_cli.config import from_tree
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.errors import CheckpointError
 from speecht5_cli.folders import kept_checkpoints, model_folder, read_model_config
@@ -22,6 +24,7 @@ from speecht5_cli.train import checkpoint
 from speecht5_cli.train.checkpoint import (
     Checkpoints,
     load_exactly,
+    model_tree,
     read_tensors,
     resume,
     write_model_folder,
@@ -168,6 +171,15 @@ def test_no_path_of_this_machine_is_in_a_model(tiny_corpus: TinyCorpus, tmp_path
     assert str(tiny_corpus.root) not in (tmp_path / "moved" / "config.yaml").read_text()
     restored = restore(tmp_path / "moved")
     assert len(restored.assets.path("vocab.txt").read_text().splitlines()) == 13
+
+
+def test_a_model_that_was_validated_with_a_language_model(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    """The language model stays outside, and its weight with it."""
+    cfg = tiny_config(tiny_corpus, "asr")
+    search = replace(cfg.task.decode, lm=tmp_path / "lm", lm_weight=0.3, ctc_weight=0.2)
+    tree = model_tree(replace(cfg, task=replace(cfg.task, decode=search)))
+    decode = from_tree(load_task("asr").Config, {**tree["asr"], "vocabulary": "vocab"}).decode
+    assert (decode.lm, decode.lm_weight, decode.ctc_weight) == (None, 0.0, 0.2)
 
 
 # --- whole or absent ---

@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from journals import steps
-from tiny import TinyCorpus, tiny_config
+from tiny import TinyCorpus, tiny_config, tiny_tree
 
 from speecht5_cli.config import read_yaml, to_tree
+from speecht5_cli.data.datadir import DataDir, write_tables
+from speecht5_cli.data.speaker_vectors import write_vectors
 from speecht5_cli.plugins import load_task
 from speecht5_cli.provenance import FORCE
 from speecht5_cli.train.config import FREE_TO_CHANGE, RunConfig, run_config, run_tree
@@ -160,3 +163,16 @@ def test_the_whole_configuration_there_and_back(tiny_corpus: TinyCorpus, task: s
     assert run_config(load_task(task), tree) == cfg
     assert tree.keys() == {"name", "model", "data", "optim", "train", task}
     assert tree == to_tree(tree)
+
+
+def test_other_speaker_vectors_start_anew(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    """Though xvector.scp, which says where they lie, is the same to the byte."""
+    write_tables(tmp_path / "train", {name: DataDir(tiny_corpus.train).table(name) for name in ("wav.scp", "utt2spk")})
+    plugin, marks = load_task("se"), []
+    cfg = run_config(plugin, tiny_tree(tiny_corpus, "se", f"data.train={tmp_path / 'train'}") | {"se": {}})
+    for value in (0.0, 1.0):
+        vectors = dict.fromkeys(DataDir(tiny_corpus.train).utterances, np.full(8, value, np.float32))
+        write_vectors(tmp_path / "train", "xvector", vectors)
+        marks.append(inputs_of(plugin, cfg, None))
+    changed = [path for path in marks[0] if marks[0][path] != marks[1][path]]
+    assert changed == [str(tmp_path / "train" / "xvector.ark")]

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import torch
 from journals import assert_same_run, checkpoint_steps, steps
-from tiny import TinyCorpus, tiny_config
+from tiny import TinyCorpus, tiny_config, tiny_tree
 
 from speecht5_cli.data.audio import write_audio
+from speecht5_cli.data.datadir import DataDir, write_tables
 from speecht5_cli.errors import CheckpointError, ConfigError, DataError, TrainingError
 from speecht5_cli.losses.terms import Loss, Term
 from speecht5_cli.plugins import TaskPlugin, load_task
 from speecht5_cli.train import checkpoint
+from speecht5_cli.train.config import run_config
 from speecht5_cli.train.run import run
+from speecht5_cli.train.validate import Validation
 
 Spoil = Callable[[Callable[[Loss], None]], None]
 ONE_EACH = ("data.batch_items=1", "train.validate_every=8", "train.save_every_steps=2")
@@ -43,6 +46,42 @@ def spoil(plugin: TaskPlugin, monkeypatch: pytest.MonkeyPatch) -> Spoil:
         monkeypatch.setattr(plugin, "loss", spoilt)
 
     return set_up
+
+
+def test_no_memory_for_the_largest_batch(
+    tiny_corpus: TinyCorpus, plugin: TaskPlugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried before the first step."""
+    monkeypatch.setattr(plugin, "loss", no_memory)
+    with pytest.raises(TrainingError, match=r"^step 0: the GPU's memory is full; lower"):
+        run(plugin, tiny_config(tiny_corpus, "asr"), tmp_path / "exp")
+
+
+def no_memory(*_: Any) -> Loss:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_a_fault_in_the_dev_set_costs_no_step(
+    tiny_corpus: TinyCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> dict[str, float]:
+        raise DataError("utterance x: no sound")
+
+    monkeypatch.setattr(Validation, "measure", fail)
+    with pytest.raises(DataError, match=r"^utterance x"):
+        run(load_task("asr"), tiny_config(tiny_corpus, "asr", "train.validate_every=3"), tmp_path / "exp")
+    assert checkpoint_steps(tmp_path / "exp") == [3]
+
+
+def test_a_dev_speaker_that_is_new_is_found_at_once(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    dev = DataDir(tiny_corpus.dev)
+    tables = {name: dict(dev.table(name)) for name in ("wav.scp", "utt2spk", "utt2dur")}
+    write_tables(tmp_path / "dev", tables | {"utt2spk": dict.fromkeys(tables["utt2spk"], "x")})
+    tree = tiny_tree(tiny_corpus, "sid", f"data.dev={tmp_path / 'dev'}")
+    cfg = run_config(load_task("sid"), tree | {"sid": {}})
+    with pytest.raises(DataError, match=r"^utterance s1-18: its speaker 'x' is not among the training speakers"):
+        run(load_task("sid"), cfg, tmp_path / "exp")
+    assert not (tmp_path / "exp" / "metrics.jsonl").exists()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

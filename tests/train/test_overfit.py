@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import TinyCorpus, tiny_config
+from tiny import TinyCorpus, tiny_config, tiny_tree
 
 from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.rows import Row
 from speecht5_cli.errors import TrainingError, UsageError
 from speecht5_cli.plugins import Scores, TaskPlugin, load_task
 from speecht5_cli.train import overfit
-from speecht5_cli.train.config import RunConfig
+from speecht5_cli.train.config import RunConfig, run_config
 from speecht5_cli.train.overfit import overfit_on
 
 RATE = "optim.lr=5e-3"
@@ -33,7 +33,9 @@ def test_a_net_that_hears_nothing(tiny_corpus: TinyCorpus, tmp_path: Path, monke
     monkeypatch.setattr(overfit, "STEPS", 60)
     monkeypatch.setattr(Row, "audio", lambda *_: np.zeros(9000, np.float32))
     for word in (RATE, "optim.lr=4e-3"):
-        with pytest.raises(TrainingError, match=r"exp: after 60 steps on 4 utterances: wer .*; expected at most 5\.0"):
+        with pytest.raises(
+            TrainingError, match=r"exp: after 60 steps on 4 utterances: wer .*; expected wer of at most 5\.0"
+        ):
             overfit_on(load_task("asr"), tiny_config(tiny_corpus, "asr", word), tmp_path / "exp", n=4, init=None)
 
 
@@ -59,3 +61,35 @@ def test_nothing_is_random_in_it(tiny_corpus: TinyCorpus, tmp_path: Path, monkey
 def test_tasks_that_also_read_plain_text(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'pretrain' also reads plain text"):
         overfit_on(load_task("pretrain"), tiny_config(tiny_corpus, "pretrain"), tmp_path / "exp", n=4, init=None)
+
+
+@pytest.mark.parametrize(
+    ("task", "values", "verdict"),
+    [
+        ("sid", {"accuracy": 96.0}, "learnt by heart: accuracy 96.00"),
+        ("sid", {"accuracy": 90.0}, None),
+        ("tts", {"mel_mcd": 6.0}, "after 400 steps on 4 utterances: mel_mcd 6.00; listen to"),
+    ],
+)
+def test_the_verdict_of_other_tasks(
+    tiny_corpus: TinyCorpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    task: str,
+    values: dict[str, float],
+    verdict: str | None,
+) -> None:
+    """Rates of what is right count from 100 down; speech is for listening."""
+    plugin = load_task(task)
+    monkeypatch.setattr(overfit, "run", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(overfit, "predict_set", lambda *_: None)
+    monkeypatch.setattr(plugin, "score", lambda *_: Scores(values, {}))
+    own = {"vocabulary": str(tiny_corpus.vocabulary)} if task == "tts" else {}
+    cfg = run_config(plugin, tiny_tree(tiny_corpus, task) | {task: own})
+    if verdict is None:
+        with pytest.raises(TrainingError, match=r"accuracy 90\.00; expected accuracy of at least 95\.0"):
+            overfit_on(plugin, cfg, tmp_path / "exp", n=4, init=None)
+        return
+    overfit_on(plugin, cfg, tmp_path / "exp", n=4, init=None)
+    assert verdict in capsys.readouterr().out

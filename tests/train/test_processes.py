@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from journals import checkpoint_steps, distance, numbers, steps, weights
 from processes import in_processes
 from tiny import TinyCorpus, tiny_config, tiny_tree
 
 from speecht5_cli.config import write_yaml
+from speecht5_cli.data.audio import write_audio
+from speecht5_cli.data.datadir import DataDir, write_tables
 from speecht5_cli.errors import ConfigError
 from speecht5_cli.plugins import load_task
 from speecht5_cli.train.config import RunConfig
@@ -98,3 +101,18 @@ def test_ngpu_starts_through_torchrun(tiny_corpus: TinyCorpus, tmp_path: Path) -
     cfg = tiny_config(tiny_corpus, "pretrain", *words)
     run(load_task("pretrain"), cfg, tmp_path / "one")
     assert distance(weights(tmp_path / "one"), weights(tmp_path / "exp")) < 1e-5
+
+
+def test_an_utterance_that_only_one_process_reads_may_be_long(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    """Its table of positions grows, the others' do not; and all validate again."""
+    dev = DataDir(tiny_corpus.dev)
+    first, *others = dev.utterances[:5]  # each a batch; the fifth and longest comes to the main process
+    names = ("wav.scp", "utt2spk", "text", "utt2dur")
+    tables = {name: {i: dev.table(name)[i] for i in (first, *others)} for name in names}
+    write_audio(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 22 * 16_000).astype(np.float32))
+    tables["wav.scp"][first], tables["utt2dur"][first] = str(tmp_path / "long.wav"), "22.0"
+    write_tables(tmp_path / "dev", tables)
+    words = ("optim.micro_batches=2", "train.max_steps=4", "train.validate_every=2", f"data.dev={tmp_path / 'dev'}")
+    cfg = tiny_config(tiny_corpus, "asr", *words, "data.batch_items=1", "train.decode_dev=0")
+    assert train(cfg, tmp_path / "two", 2) == [tmp_path / "two" / "model"] * 2
+    assert [line["step"] for line in numbers(tmp_path / "two", "dev")] == [2, 4]

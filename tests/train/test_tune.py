@@ -7,7 +7,7 @@ import torch
 from tiny import TinyCorpus, tiny_config
 
 from speecht5_cli.config import read_yaml
-from speecht5_cli.errors import ConfigError
+from speecht5_cli.errors import ConfigError, UsageError
 from speecht5_cli.folders import tuned_settings
 from speecht5_cli.plugins import Metric, load_task
 from speecht5_cli.train.predict import Request, predict_set
@@ -77,3 +77,13 @@ def test_the_first_of_the_best_is_kept(tmp_path: Path, better: str, best: int) -
 def test_a_setting_that_is_none(model: Path, tiny_corpus: TinyCorpus) -> None:
     with pytest.raises(ConfigError, match="beem"):
         tune(request_for(model, tiny_corpus), {"beem": [1, 2]})
+
+
+def test_speech_has_no_rank(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    """And that is said before anything is decoded."""
+    run(
+        load_task("tts"), tiny_config(tiny_corpus, "tts", "train.max_steps=1", "optim.warmup_steps=1"), tmp_path / "tts"
+    )
+    request = Request(tmp_path / "tts", tiny_corpus.dev, tmp_path / "tts", "tts", {}, precision="fp32")
+    with pytest.raises(UsageError, match="'tts' has settings, but no such score"):
+        tune(request, {"threshold": [0.3, 0.5]})
