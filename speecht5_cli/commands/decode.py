@@ -80,6 +80,8 @@ def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: 
         decoding = predict_set(Request(model, data, out, task, overrides, **how), nj=nj)
     ends = ", ".join(f"{number} by {why}" for why, number in decoding.stopped.items())
     print(f"{out}: {decoding.n_utterances} hypotheses (ended: {ends}), RTF {decoding.rtf}")
+    if decoding.unsupported:
+        print(f"texts with characters that the vocabulary lacks: {decoding.unsupported}, see {out / 'hyp.jsonl'}")
 
 
 def _helpers(settings: Tree, vocoder: str) -> list[Path]:

@@ -60,6 +60,7 @@ class Decoding:
     work_s: float  # summed over the processes
     n_utterances: int = 0
     stopped: dict[str, int] = field(default_factory=dict)  # why hypotheses ended -> how many
+    unsupported: int = 0  # utterances whose text has characters that the vocabulary lacks; hyp.jsonl names them
     rtf: float | None = None  # seconds of work for a second of audio
     command: str = field(default_factory=command_line)
     version: str = __version__
@@ -85,6 +86,7 @@ def write_hypotheses(
     table: dict[str, str] = {}
     vectors: dict[str, np.ndarray] = {}
     stopped: Counter[str] = Counter()
+    unsupported = 0
     with atomic_dir(folder) as temporary:
         for hypothesis in hypotheses:
             name = hypothesis.id
@@ -98,6 +100,7 @@ def write_hypotheses(
             lines[name] = _json_line(hypothesis, decoding.output, value)
             table[name] = _as_typed(folder / value) if decoding.output == "speech" else _folded(value)
             stopped[hypothesis.stopped or _UNSTATED] += 1
+            unsupported += "unsupported" in (hypothesis.details or {})
             if hypothesis.vector is not None:
                 vectors[name] = hypothesis.vector
         check_ids(lines, wanted, folder)
@@ -106,7 +109,13 @@ def write_hypotheses(
         if vectors:
             np.savez(temporary / VECTORS, ids=np.array(list(vectors)), vectors=np.stack(list(vectors.values())))
         rtf = round(decoding.work_s / decoding.audio_s, 4) if decoding.audio_s > 0 else None
-        decoding = replace(decoding, n_utterances=len(lines), stopped=dict(sorted(stopped.items())), rtf=rtf)
+        decoding = replace(
+            decoding,
+            n_utterances=len(lines),
+            stopped=dict(sorted(stopped.items())),
+            unsupported=unsupported,
+            rtf=rtf,
+        )
         with atomic_write(temporary / "decode.json") as out:
             json.dump(to_tree(decoding), out, indent=1, ensure_ascii=False)
     return decoding

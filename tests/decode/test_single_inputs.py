@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from console import Console
-from tiny import TinyCorpus, tiny_config
+from tiny import TinyCorpus, tiny_config, tiny_tree
 
 from speecht5_cli.api import Model
+from speecht5_cli.data.datadir import DataDir
+from speecht5_cli.data.hypotheses import read_hypotheses
 from speecht5_cli.errors import DataError, InputWarning
 from speecht5_cli.plugins import load_task
+from speecht5_cli.train.config import run_config
 from speecht5_cli.train.run import run
 
 SHORT = ("train.max_steps=1", "optim.warmup_steps=1")
@@ -42,3 +45,32 @@ def test_whole_numbers_are_no_samples(tiny_corpus: TinyCorpus, tmp_path: Path) -
     run(load_task("asr"), tiny_config(tiny_corpus, "asr", *SHORT), tmp_path / "asr")
     with pytest.raises(DataError, match="as floats, got int16; divide 16-bit ones by 32768"):
         Model(tmp_path / "asr").transcribe(np.full(8000, 9000, np.int16))
+
+
+def test_a_decode_counts_such_texts(tts: Path, tiny_corpus: TinyCorpus, console: Console, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    DataDir(tiny_corpus.dev).subset(data, DataDir(tiny_corpus.dev).utterances[:2])
+    first, second = DataDir(data).utterances
+    (data / "text").write_text(f"{first} abc\n{second} ab北\n", encoding="utf-8")
+    said = console(
+        "decode", "--task", "tts", "--model", tts, "--data", data, "--out", tmp_path / "said", "threshold=0.0"
+    )
+    count = f"texts with characters that the vocabulary lacks: 1, see {tmp_path / 'said' / 'hyp.jsonl'}"
+    assert said.out.splitlines()[-1] == count
+    assert read_hypotheses(tmp_path / "said")[second].details == {"unsupported": {"北": 1}}
+
+
+def test_another_net_at_the_same_place(tiny_corpus: TinyCorpus, console: Console, tmp_path: Path) -> None:
+    """A language model that was trained again decodes again."""
+    run(load_task("asr"), tiny_config(tiny_corpus, "asr", *SHORT), tmp_path / "asr")
+    words = ("--model", tmp_path / "asr", "--data", tiny_corpus.dev, "--out", tmp_path / "said")
+    texts = {"train_text": str(tiny_corpus.train_text), "dev_text": str(tiny_corpus.dev_text), "batch_tokens": 60}
+    skipped = []
+    for rate in ("1e-3", "1e-3", "2e-3"):
+        tree = tiny_tree(tiny_corpus, "lm", *SHORT, f"optim.lr={rate}") | {"data": texts | {"workers": 0}}
+        tree["model"] = {"size": "tiny", "d_model": 16, "layers": 1, "ffn_dim": 16, "heads": 2}
+        run(load_task("lm"), run_config(load_task("lm"), tree), tmp_path / "lm")
+        said = console("decode", "--task", "asr", *words, f"lm={tmp_path / 'lm'}", "lm_weight=0.3")
+        assert said.exit_code == 0, said.err
+        skipped.append("up to date; skipped" in said.out)
+    assert skipped == [False, True, False]
