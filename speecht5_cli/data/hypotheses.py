@@ -95,7 +95,7 @@ def write_hypotheses(
                 raise DataError(f"{folder}: the hypothesis '{name}' {why}; nothing was written")
             value = hypothesis.value
             if decoding.output == "speech":
-                value = f"wav/{_file_name(name)}.wav"
+                value = f"wav/{sound_file(name)}"
                 (write_speech or _write_wave)(hypothesis, temporary / value)
             lines[name] = _json_line(hypothesis, decoding.output, value)
             table[name] = _as_typed(folder / value) if decoding.output == "speech" else _folded(value)
@@ -225,8 +225,9 @@ def _folded(text: str) -> str:
     return " ".join(text.split())
 
 
-def _file_name(utterance: str) -> str:
-    return utterance.replace("%", "%25").replace("/", "%2F")
+def sound_file(utterance: str) -> str:
+    """The name of an utterance's file, whatever is in its id."""
+    return utterance.replace("%", "%25").replace("/", "%2F") + ".wav"
 
 
 def _write_wave(hypothesis: Hypothesis, path: Path) -> None:

@@ -28,7 +28,6 @@ class Progress:
     """Where a run stands; all of it is in a checkpoint."""
 
     step: int = 0  # finished updates
-    cost: float = 0.0  # seconds of audio or tokens seen so far
 
 
 @dataclass
@@ -86,7 +85,6 @@ def train(
             total.backward()
             window.averages.add_loss(loss, batch)
             window.cost += batch.cost
-            progress.cost += batch.cost
         sum_gradients(list(model.parameters()), ranks)
         norm, rate = optimizer.step(progress.step)
         if not math.isfinite(norm):

@@ -17,7 +17,14 @@ from speecht5_cli.data.audio import SAMPLE_RATE, read_audio, write_audio
 from speecht5_cli.data.datadir import opened, shards
 from speecht5_cli.data.feature_store import FEATS_SCP
 from speecht5_cli.data.features import log_mel
-from speecht5_cli.data.hypotheses import check_ids, command_line, read_decoding, read_hypotheses, write_hypotheses
+from speecht5_cli.data.hypotheses import (
+    check_ids,
+    command_line,
+    read_decoding,
+    read_hypotheses,
+    sound_file,
+    write_hypotheses,
+)
 from speecht5_cli.data.predicted_mels import LogMelFolder
 from speecht5_cli.data.tables import write_table
 from speecht5_cli.data.writer import seconds_text
@@ -111,7 +118,7 @@ def _move(hypothesis: Hypothesis, path: Path) -> None:
 
 def _write_tables(source: Path, out: Path, files: dict[str, Path], durations: dict[str, float]) -> None:
     """A folder with wav.scp, and with those tables of the source that hold for a copy."""
-    names = {utterance: f"{utterance.replace('/', '%2F')}.wav" for utterance in files}
+    names = {utterance: sound_file(utterance) for utterance in files}
     with atomic_dir(out) as folder:
         (folder / "wav").mkdir()
         for utterance, file in files.items():

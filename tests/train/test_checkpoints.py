@@ -65,7 +65,7 @@ class Training:
         self.optimizer.step(step)
 
     def save(self, step: int, metric: float | None = None) -> Path:
-        progress = Progress(step, cost=step * 1.5)
+        progress = Progress(step)
         return self.checkpoints.save(self.net, self.optimizer, progress, self.cfg, Assets(self.exp / "assets"), metric)
 
     def visible(self) -> list[str]:
@@ -136,7 +136,7 @@ def test_everything_comes_back(training: Training) -> None:
     net = tiny_net(seed=9)
     optimizer = Optimizer(net, OptimConfig(lr=1e-2), 100)
     progress = resume(place, net, optimizer)
-    assert progress == Progress(3, 4.5)
+    assert progress == Progress(3)
     assert equal(net.state_dict(), training.net.state_dict())
     assert equal(optimizer.state(), training.optimizer.state())
     assert 0 < len(optimizer.state()) < 3 * len(list(net.parameters()))  # what was never updated has no moments
