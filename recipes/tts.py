@@ -53,7 +53,10 @@ class Tts:
     output: Literal["speech"] = "speech"
 
     def streams(self, cfg: Any) -> tuple[Stream, ...]:
-        return (Stream("speech", inputs=("text",), targets=("wav.scp", "xvector.scp"), optional=("xvector.scp",)),)
+        targets = ("wav.scp", "xvector.scp")
+        return (
+            Stream("speech", inputs=("text",), targets=targets, optional=("xvector.scp",), numbers=cfg.task.language),
+        )
 
     def assets(self, cfg: Any) -> dict[str, Source]:
         return vocabulary_assets(cfg.task.vocabulary) | {VOICES: voices_from(cfg.data.train, default=cfg.task.voice)}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from speecht5_cli.config import Tree
-from speecht5_cli.data.audio import read_audio
+from speecht5_cli.data.audio import SAMPLE_RATE, read_audio
 from speecht5_cli.data.rows import GivenRow
 from speecht5_cli.data.speaker_vectors import read_vector
 from speecht5_cli.data.voices import voices_of
@@ -27,6 +27,7 @@ from speecht5_cli.plugins import Hypothesis
 
 Sound = str | Path | np.ndarray
 Voice = str | Path | np.ndarray  # the name of a voice of the model, an .npy file, or a vector (512,)
+SHORTEST_S = 0.1  # of sound that may say something
 _NAME = "input"  # the utterance's id: what dropout is seeded by
 
 
@@ -131,4 +132,6 @@ def _wave(sound: Sound) -> np.ndarray:
     wave = np.asarray(sound, np.float32) if isinstance(sound, np.ndarray) else read_audio(sound)
     if wave.ndim != 1 or not len(wave):
         raise DataError(f"expected the samples of one channel, got an array of shape {wave.shape}")
+    if len(wave) < SHORTEST_S * SAMPLE_RATE:
+        warnings.warn(f"only {len(wave) / SAMPLE_RATE:.3f} s of sound: is the file cut off?", InputWarning, 4)
     return wave

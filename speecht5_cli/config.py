@@ -25,10 +25,23 @@ T = TypeVar("T")
 Tree = dict[str, Any]
 
 
+class _OnceEach(yaml.SafeLoader):
+    """Refuses a key that is there twice: YAML forbids it, and PyYAML lets the last one win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is there twice", key.start_mark)
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> Tree:
     """Read a YAML file that holds a mapping. Raises ConfigError with line and column of a syntax error."""
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _OnceEach)
     except FileNotFoundError:
         hint = "; key=value settings go after the configuration file" if "=" in path.name else ""
         raise ConfigError(f"{path}: no such file{hint}") from None

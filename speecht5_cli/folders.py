@@ -50,6 +50,8 @@ def tuned_settings(experiment: Path) -> Tree:
 
 def model_folder(path: Path) -> Path:
     """The model folder that a path means: itself, or an experiment's final model, best or last checkpoint."""
+    if path.is_file():
+        raise CheckpointError(f"{path}: a file, and not a model folder or an experiment")
     if (path / MODEL).exists():
         return path
     if (path / FINAL / MODEL).exists():

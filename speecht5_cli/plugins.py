@@ -34,6 +34,7 @@ class Stream:
     inputs: tuple[str, ...]  # files of the data dir that decoding needs, such as ("wav.scp",)
     targets: tuple[str, ...] = ()  # files that training needs besides, such as ("text",)
     optional: tuple[str, ...] = ()  # files that are used where they are there
+    numbers: str = "none"  # language in which the numbers of its text are read out; none: characters stand as they are
     cost: Literal["seconds", "tokens"] = "seconds"  # what a batch is measured in; "tokens": lines of plain text files
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from speecht5_cli import __version__
+from speecht5_cli.errors import UsageError
 from speecht5_cli.files import atomic_write
 
 FORCE = "SPEECHT5_FORCE"  # set by `run.sh --force`: nothing is skipped
@@ -78,6 +79,15 @@ def made(
     }
     with atomic_write(record_path) as out:
         json.dump(record, out, indent=1)
+
+
+def refuse_others(folder: Path, mark: str) -> None:
+    """Raise UsageError for a folder with something in it but not `mark`, which the command leaves in what it makes.
+
+    For commands that replace a folder as a whole.
+    """
+    if folder.is_dir() and not (folder / mark).exists() and any(path.name != ".made" for path in folder.iterdir()):
+        raise UsageError(f"{folder}: is there already, and this command did not make it; choose another name")
 
 
 def with_archives(paths: Iterable[Path]) -> list[Path]:

@@ -176,6 +176,13 @@ def test_yaml_with_faults(tmp_path: Path) -> None:
     assert read_yaml(path) == {}
 
 
+def test_a_key_that_is_there_twice(tmp_path: Path) -> None:
+    """YAML forbids it; that one of them wins without a word would be worse."""
+    (tmp_path / "my.yaml").write_text("train:\n  steps: 2\n  steps: 3\n")
+    with pytest.raises(ConfigError, match=r"(?s)'steps' is there twice.*line 3"):
+        read_yaml(tmp_path / "my.yaml")
+
+
 def test_overrides() -> None:
     words = ["optim.lr=6e-5", "optim.betas=[0.9, 0.98]", "name=null", "text=a=b", "fast=true", "data.train=data/x"]
     assert parse_overrides(words) == {

@@ -21,6 +21,7 @@ script=$PWD/$(basename "${BASH_SOURCE[1]}")
 me=$(basename "$PWD")/$(basename "${BASH_SOURCE[1]}")
 
 stage_names=(download data features units pretrain finetune decode score)
+asked='' # options, without those of stages
 stage=0 stop_stage=7 nj=$(nproc 2>/dev/null || echo 2) ngpu=1 iter=1 config='' init='' vocab=''
 force=false dry_run=false
 shared=(stage stop_stage task nj ngpu iter config init vocab force dry_run)
@@ -74,13 +75,22 @@ parse() {
       [ $# -gt 1 ] || die "--${name//_/-} needs a value"
       shift; value=$1
     fi
+    if ! is_one_of "$name" stage stop_stage; then
+      asked+="${asked:+ }--${name//_/-}"
+      if ! is_one_of "$name" "${flags[@]}"; then asked+=" $(printf '%q' "$value")"; fi
+    fi
     if is_one_of "$name" "${paths[@]}"; then value=$(from_user "$value"); fi
     printf -v "$name" '%s' "$value"
     shift
   done
   stage=$(stage_number "$stage") # two lines: of several assignments only the last one's failure would count
   stop_stage=$(stage_number "$stop_stage")
+  [ "$stage" -le "$stop_stage" ] || die "--stage $stage lies behind --stop-stage $stop_stage: there is nothing to do"
+  is_one_of "$iter" 1 2 || die "--iter $iter: there are iterations 1 and 2"
 }
+
+# again N: this command for stage N alone, with the options that were given.
+again() { echo "$0${asked:+ $asked} --stage $1 --stop-stage $1"; }
 
 find_speecht5() {
   command -v speecht5 >/dev/null && return
@@ -97,7 +107,7 @@ stage() {
 needs() {
   if [ "$dry_run" = true ] || [ -e "$1" ]; then return; fi
   [ "$2" != 0 ] || die "$1 is missing; stage 0 (download) gets it or says how, and options name other places (--help)" 3
-  die "$1 is missing; stage $2 (${stage_names[$2]}) makes it: $me --stage $2 --stop-stage $2" 3
+  die "$1 is missing; stage $2 (${stage_names[$2]}) makes it: $(again "$2")" 3
 }
 
 has() {
@@ -151,7 +161,7 @@ by_hand() {
 
 pretrains_to() {
   initial=$1 pretrained=$1 pretraining=true wanted=$1/model
-  hint="stage 4 (pretrain) makes it: $me --stage 4 --stop-stage 4"
+  hint="stage 4 (pretrain) makes it: $(again 4)"
   use_init
 }
 # goes_on_from exp/asr: after pretrains_to, for a task that starts from recognition instead, unless --init is given.

@@ -2,7 +2,7 @@
 # mini: synthetic sentences in twenty voices, made on the spot; all tasks on a laptop.
 # --task asr (default), st, tts, vc, se, sid or lm. --lang de or fr: what st translates into.
 # --judge MODEL: the recogniser that reads what tts, vc and se speak. --sizes 'n_train=300 n_text=5000': another number
-# of sentences (`speecht5 prepare mini` has the names). See README.md.
+# of sentences (`speecht5 prepare mini corpus data help` lists the names). See README.md.
 options=(corpus lang sizes judge speaker_net vocoder) path_options=(corpus judge speaker_net vocoder)
 task=asr corpus=corpus lang=de sizes='' judge=exp/asr speaker_net='' vocoder=griffin-lim
 . "$(dirname "$0")/../common/recipe.sh"

@@ -10,7 +10,7 @@ from speecht5_cli.config import Tree, merged, parse_overrides, read_yaml
 from speecht5_cli.decode.options import GRIFFIN_LIM
 from speecht5_cli.errors import UsageError
 from speecht5_cli.folders import CONFIG, model_folder, tuned_settings
-from speecht5_cli.provenance import made, with_archives
+from speecht5_cli.provenance import made, refuse_others, with_archives
 from speecht5_cli.recipe import TaskSets, recipe_here
 
 
@@ -36,8 +36,8 @@ def decode(
     tune: bool = typer.Option(
         False, "--tune", help="Try all combinations of settings given as key=value,value,... on the dev set."
     ),
-    nj: int = typer.Option(1, "--nj", help="Processes; each holds a copy of the model."),
-    batch_seconds: float = typer.Option(120.0, "--batch-seconds", help="Sound that is decoded at once."),
+    nj: int = typer.Option(1, "--nj", min=1, help="Processes; each holds a copy of the model."),
+    batch_seconds: float = typer.Option(120.0, "--batch-seconds", min=0.1, help="Sound that is decoded at once."),
     precision: Precision = typer.Option(Precision.auto, "--precision", help="Numbers of the forward pass."),
     vocoder: str = typer.Option(GRIFFIN_LIM, "--vocoder", help="For speech: griffin-lim, or a vocoder's folder."),
     pictures: bool = typer.Option(False, "--pictures", help="For speech: draw spectrograms and attention, too."),
@@ -60,6 +60,9 @@ def decode(
 
 def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: dict[str, Any], nj: int) -> None:
     """One data dir, unless it is decoded already."""
+    refuse_others(out, "decode.json")
+    if out.resolve() == data.resolve():
+        raise UsageError(f"--out {out}: is the data dir itself; choose another name")
     with made(
         out,
         "decode",

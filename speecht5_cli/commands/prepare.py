@@ -28,7 +28,7 @@ def prepare(
     corpus: str = typer.Argument(..., help="Name of the corpus."),
     source: Path = typer.Argument(..., metavar="SRC", help="Where the corpus lies."),
     out: Path = typer.Argument(..., metavar="OUT", help="Folder for the data dirs, one a set."),
-    words: list[str] = typer.Argument(None, metavar="KEY=VALUE", help="The corpus's own options."),
+    words: list[str] = typer.Argument(None, metavar="KEY=VALUE", help="The corpus's own options; `help` lists them."),
     columns: str | None = typer.Option(None, help="For 'table': what is what, as in audio=path,text=sentence."),
     parts: str | None = typer.Option(None, help="Only these parts, with commas between them."),
     nj: int | None = typer.Option(None, help="Processes; by default as many as cores and memory allow."),
@@ -36,6 +36,10 @@ def prepare(
     force: bool = typer.Option(False, "--force", help="Do it again even if nothing changed."),
 ) -> None:
     function = load_corpus(corpus)
+    if words == ["help"]:
+        for name, parameter in own_parameters(function).items():
+            print(name if parameter.default is parameter.empty else f"{name}={parameter.default}")
+        return
     own = corpus_options(corpus, function, [*(words or []), *([f"columns={columns}"] if columns else [])])
     chosen = [part.strip() for part in parts.split(",") if part.strip()] if parts else None
     options = {"corpus": corpus, "parts": chosen, "check_audio": audio_check, **own}
@@ -58,14 +62,18 @@ def prepare(
             print(report)
 
 
-def corpus_options(corpus: str, function: Callable[..., Any], words: list[str]) -> dict[str, Any]:
-    """`key=value` words as keyword arguments of a corpus function, by its signature. Raises UsageError, ConfigError."""
-    signature, hints = inspect.signature(function), get_type_hints(function)
-    known = {
+def own_parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Those of a corpus function that not every one has."""
+    return {
         name: parameter
-        for name, parameter in signature.parameters.items()
+        for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and name not in _OPTIONS_OF_ALL
     }
+
+
+def corpus_options(corpus: str, function: Callable[..., Any], words: list[str]) -> dict[str, Any]:
+    """`key=value` words as keyword arguments of a corpus function, by its signature. Raises UsageError, ConfigError."""
+    known, hints = own_parameters(function), get_type_hints(function)
     options = {}
     for word in words:
         key, _, text = word.partition("=")

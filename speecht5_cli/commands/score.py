@@ -111,7 +111,9 @@ def _score(comparison: Comparison, overrides: Tree, force: bool) -> None:
         if making.done:
             print(f"{folder}: up to date")
             return
-        (folder / JSON).unlink(missing_ok=True)  # if this fails, the old scores are not valid either
+        if str(comparison.reference) == comparison.decoded.get("data"):  # and not another one, perhaps by mistake
+            for old in (JSON, TEXT):  # if this fails, the old scores are not valid either
+                (folder / old).unlink(missing_ok=True)
         scores = plugin.score(folder, comparison.reference, cfg)
         write_scores(
             folder,

@@ -7,12 +7,23 @@ import typer
 from speecht5_cli.commands.decode import Precision
 from speecht5_cli.config import parse_overrides
 from speecht5_cli.decode.options import GRIFFIN_LIM
+from speecht5_cli.errors import UsageError
 
 SoundIn = typer.Argument(..., metavar="SOUND", help="A sound file of any rate and format.")
 ModelIn = typer.Option(..., "--model", help="Experiment or model folder.")
 PrecisionIn = typer.Option(Precision.auto, "--precision", help="Numbers of the forward pass.")
 Settings = typer.Option([], "--set", metavar="key=value", help="Decoding settings, such as beam=10.")
-Out = typer.Option(..., "--out", "-o", metavar="WAV", help="The sound file to write, 16 kHz.")
+
+
+def _wav(path: Path) -> Path:
+    if path.is_dir():
+        raise UsageError(f"--out {path}: is a folder; give the name of the sound file")
+    if path.suffix.lower() != ".wav":
+        raise UsageError(f"--out {path}: what is written is WAV; let the name end in .wav")
+    return path
+
+
+Out = typer.Option(..., "--out", "-o", metavar="WAV", callback=_wav, help="The sound file to write, 16 kHz.")
 VoiceIn = typer.Option(None, "--voice", help="A voice of the model, or an .npy file [default: the model's own]")
 VocoderIn = typer.Option(GRIFFIN_LIM, "--vocoder", help="griffin-lim, or a vocoder's folder.")
 

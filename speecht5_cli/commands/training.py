@@ -26,7 +26,7 @@ Variant = typer.Option(
     None, "--variant", metavar="FILE", help="YAML with blocks named after tasks; this task's block wins over CONFIG."
 )
 Probe = typer.Option(False, "--probe", help="Only find out how large a micro-batch fits on this machine.")
-Ngpu = typer.Option(1, "--ngpu", help="Processes to train with, through torchrun.")
+Ngpu = typer.Option(1, "--ngpu", min=1, help="Processes to train with, through torchrun.")
 
 
 def add_to(app: typer.Typer) -> None:

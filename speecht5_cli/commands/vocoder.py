@@ -12,7 +12,7 @@ from speecht5_cli.decode.options import GRIFFIN_LIM
 from speecht5_cli.errors import UsageError
 from speecht5_cli.folders import model_folder
 from speecht5_cli.plugins import variant_blocks
-from speecht5_cli.provenance import made, with_archives
+from speecht5_cli.provenance import made, refuse_others, with_archives
 from speecht5_cli.workers import sensible_nj
 
 PIPES = typer.Option(False, "--allow-pipes", help="Run the shell commands that wav.scp may hold.")
@@ -67,9 +67,7 @@ def apply(
     """A data dir without feats.scp is copied: every sound through its log-mel and back."""
     if precision is Precision.int8:
         raise UsageError("precision int8 is for linear layers, and a vocoder has none; take bf16 or fp32")
-    record = out / ".made/vocoder.json"
-    if out.exists() and any(out.iterdir()) and not record.exists():
-        raise UsageError(f"{out}: is there already, and this command did not make it; choose another name")
+    refuse_others(out, ".made/vocoder.json")
     inputs = [source / name for name in ("feats.scp", "feats.json", "wav.scp", "segments", "text", "hyp.jsonl")]
     if vocoder != GRIFFIN_LIM:
         from speecht5_cli.decode.vocoder_folder import vocoder_folder
@@ -104,6 +102,7 @@ def mels_of(
     tables = ["utt2spk", "text", "wav.scp", "segments", "target.scp", "utt2tgtspk", "xvector.scp"]
     inputs = [*with_archives(data / name for name in tables), model_folder(model)]
     outputs = [out / name for name in (FEATS_SCP, FEATS_JSON, NUM_FRAMES)]
+    refuse_others(out, ".made/forced-mels.json")
     with made(out, "forced-mels", options={}, inputs=inputs, outputs=outputs) as making:
         if making.done:
             print(f"{out}: up to date")

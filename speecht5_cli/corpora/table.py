@@ -18,13 +18,12 @@ from speecht5_cli.data.noise import named_rng
 from speecht5_cli.data.transcript import is_text_table
 from speecht5_cli.data.utterance import Rejected, Utterance
 from speecht5_cli.data.vocabulary import Vocabulary
-from speecht5_cli.data.vocabulary_build import check
+from speecht5_cli.data.vocabulary_build import check, listed
 from speecht5_cli.data.writer import DataDirReport, counted, write_data_dir
 from speecht5_cli.errors import DataError, UsageError
 
 SPEAKER = "speaker"  # who speaks where no column says it
 _SETS = {"validation": "dev", "valid": "dev", "val": "dev"}
-_SHOWN = 12  # unsupported characters in the report
 
 
 def prepare(
@@ -214,11 +213,8 @@ def _unsupported(data: DataDir, vocabulary: Path) -> list[str]:
     result = check(Vocabulary.load(vocabulary), texts)
     if not result.unsupported:
         return [f"the vocabulary has all characters of {', '.join(fields)}"] if fields else []
-    most = result.unsupported.most_common(_SHOWN)
-    listed = ", ".join(f"{char} (U+{ord(char):04X}) x {number}" for char, number in most)
-    more = len(result.unsupported) - len(most)
     return [
-        f"{result.unsupported.total()} characters of {', '.join(fields)} are not in {vocabulary}: {listed}"
-        + (f" and {more} others" if more else ""),
+        f"{result.unsupported.total()} characters of {', '.join(fields)} are not in {vocabulary}: "
+        + listed(result.unsupported),
         f"  add them: speecht5 vocab extend {vocabulary} NEW_VOCABULARY {data.path}",
     ]

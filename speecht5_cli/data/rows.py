@@ -3,7 +3,7 @@
 Both give a cost for each row (seconds, or characters) without reading it, and a row by its number.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -128,6 +128,10 @@ class UtteranceRows:
         if data_dir.has("utt2dur") or data_dir.has("wav.scp"):
             return data_dir.durations(allow_pipes=allow_pipes)
         return {utterance: len(text) / CHARACTERS_PER_S for utterance, text in data_dir.table(files[0]).items()}
+
+    def lines(self, table: str) -> Iterator[str]:
+        """That table's line of each row."""
+        return (self._tables[place][table][utterance] for place, utterance in self._utterances)
 
     def _open(self, data_dir: DataDir, files: Sequence[str], optional: Sequence[str]) -> None:
         sounds, tables = {}, {}

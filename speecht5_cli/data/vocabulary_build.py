@@ -14,6 +14,7 @@ Kind = Literal["char", "unigram", "bpe"]
 _LONGEST_LINE_BYTES = 1 << 20  # SentencePiece leaves longer lines out without a word; its own limit is 4192
 _MOST_LINES = 2_000_000  # SentencePiece holds its lines in memory; of more, it draws these with a fixed seed
 _N_EXAMPLES = 5
+_SHOWN = 12  # characters that a message lists
 
 
 def build(texts: Iterable[str], kind: Kind = "char", *, size: int | None = None) -> tuple[Vocabulary, Counter[str]]:
@@ -125,3 +126,10 @@ def _note_unsupported(result: VocabularyCheck, counts: Counter[str], where: str)
         places = result.where.setdefault(character, [])
         if len(places) < _N_EXAMPLES:
             places.append(where)
+
+
+def listed(characters: Counter[str]) -> str:
+    """The most frequent of the characters, with their code points and counts, in a line."""
+    shown = ", ".join(f"{char} (U+{ord(char[0]):04X}) x {n}" for char, n in characters.most_common(_SHOWN))
+    more = len(characters) - _SHOWN
+    return shown + (f" and {more} others" if more > 0 else "")

@@ -125,6 +125,9 @@ class ModelConfig:
         return cls(**cls.expand({"size": size, **changes}))
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name.endswith(("dropout", "layerdrop")) and not 0 <= value < 1:
+                raise ValueError(f"{name} is {value}, and must be at least 0 and below 1")
         if self.d_model % self.heads:
             raise ValueError(f"d_model {self.d_model} is not a multiple of heads {self.heads}")
         if self.d_model % self.position_groups:

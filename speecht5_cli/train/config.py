@@ -37,6 +37,9 @@ class DataConfig:
     workers: int = 2  # processes that read audio ahead
     allow_pipes: bool = False  # let wav.scp run shell commands
 
+    def __post_init__(self) -> None:
+        _above_zero(self, "batch_seconds", "batch_tokens", "max_seconds", "max_tokens")
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
@@ -54,6 +57,9 @@ class OptimConfig:
     weight_decay: float = 0.01
     clip_norm: float = 5.0  # 0: no clipping
     micro_batches: int = 1  # that make an update, over all processes; each process accumulates its share
+
+    def __post_init__(self) -> None:
+        _above_zero(self, "lr", "eps", "micro_batches")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +81,15 @@ class TrainConfig:
     keep_best: int = 1  # by the task's first metric
     average: Literal["none", "last", "best"] = "none"  # which kept checkpoints the final model is the mean of
     decode_dev: int = 4  # utterances that every validation really decodes and shows
+
+    def __post_init__(self) -> None:
+        _above_zero(self, "max_steps", "log_every", "validate_every", "save_every_steps", "save_every_minutes")
+
+
+def _above_zero(settings: Any, *names: str) -> None:
+    for name in names:
+        if (value := vars(settings)[name]) <= 0:
+            raise ValueError(f"{name} is {value}, and must be above 0")
 
 
 @dataclass(frozen=True, kw_only=True)

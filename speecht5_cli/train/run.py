@@ -30,6 +30,7 @@ from speecht5_cli.train.probe import probe
 from speecht5_cli.train.restore import Inherited, inherit
 from speecht5_cli.train.signals import StopFlag, stop_on_signals
 from speecht5_cli.train.streams import open_streams, training_batches
+from speecht5_cli.train.unsupported import told, unsupported
 from speecht5_cli.train.validate import Validation
 
 
@@ -196,6 +197,8 @@ class Run:
         for stream, rows in zip(self.plugin.streams(self.cfg), self.rows):
             amount = f"{rows.costs.sum() / 3600:.2f} h" if stream.cost == "seconds" else "lines of text"
             say(f"{stream.name}: {len(rows)} examples ({amount}), {rows.left_out} left out for their length")
+        if self.ranks.is_main and (characters := unsupported(self.plugin.streams(self.cfg), self.rows, self.assets)):
+            say(told(characters))
         if inherited:
             say(f"from {self.init}: {inherited}")
         if self.progress.step < self.cfg.train.max_steps:

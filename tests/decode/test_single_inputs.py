@@ -1,5 +1,6 @@
 """One sentence or sound in, and what got lost of it is said."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from tiny import TinyCorpus, tiny_config, tiny_tree
 from speecht5_cli.api import Model
 from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.hypotheses import read_hypotheses
-from speecht5_cli.errors import DataError, InputWarning
+from speecht5_cli.errors import CheckpointError, DataError, InputWarning
 from speecht5_cli.plugins import load_task
 from speecht5_cli.train.config import run_config
 from speecht5_cli.train.run import run
@@ -74,3 +75,42 @@ def test_another_net_at_the_same_place(tiny_corpus: TinyCorpus, console: Console
         assert said.exit_code == 0, said.err
         skipped.append("up to date; skipped" in said.out)
     assert skipped == [False, True, False]
+
+
+def test_nothing_of_others_is_replaced(tts: Path, tiny_corpus: TinyCorpus, console: Console, tmp_path: Path) -> None:
+    """Neither by hypotheses nor by log-mels, and not the data dir that is decoded."""
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("long")
+    data = tmp_path / "data"
+    DataDir(tiny_corpus.dev).subset(data, DataDir(tiny_corpus.dev).utterances[:2])
+    decode = ("decode", "--task", "tts", "--model", tts, "--data", data, "max_ratio=2.0", "--out")
+    for words in ((*decode, tmp_path / "thesis"), (*decode, data), ("vocoder", "mels", tts, data, tmp_path / "thesis")):
+        said = console(*words)
+        assert (said.exit_code, "this command did not make it; choose another name" in said.err) == (2, True)
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "long"
+    assert (data / "text").exists()
+    for _ in range(2):  # its own it does replace
+        assert console(*decode, tmp_path / "said", "threshold=2.0").exit_code == 0
+    assert console(*decode, tmp_path / "said", "threshold=0.0").exit_code == 0
+
+
+def test_what_is_written_is_wav(tts: Path, console: Console, tmp_path: Path) -> None:
+    for out, complaint in ((tmp_path / "a.mp3", "let the name end in .wav"), (tmp_path, "is a folder")):
+        said = console("speak", "abc", "--model", tts, "--out", out)
+        assert said.exit_code == 2
+        assert complaint in said.err
+    assert not (tmp_path / "a.mp3").exists()
+
+
+def test_hardly_any_sound(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    run(load_task("asr"), tiny_config(tiny_corpus, "asr", *SHORT), tmp_path / "asr")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        Model(tmp_path / "asr").transcribe(np.zeros(800, np.float32))
+    assert "only 0.050 s of sound: is the file cut off?" in [str(one.message) for one in told]
+
+
+def test_a_file_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_text("x")
+    with pytest.raises(CheckpointError, match="a file, and not a model folder or an experiment"):
+        Model(tmp_path / "model.pt")

@@ -202,3 +202,13 @@ def test_report_names_a_broken_line(echo: Echo) -> None:
     Path("exp/echo/metrics.jsonl").write_text('{"step\n{"step": 1, "split": "dev"}\n')
     error = run("report").exception
     assert isinstance(error, DataError) and "metrics.jsonl:1" in str(error)
+
+
+def test_a_wrong_reference_costs_no_scores(echo: Echo) -> None:
+    """What was given by hand and does not fit leaves the folder as it was."""
+    fine("score", "--hyp", "exp/echo/decode/dev")
+    before = {path.name: path.read_bytes() for path in Path("exp/echo/decode/dev").iterdir() if path.is_file()}
+    write_table(Path("data/test/text"), UTTERANCES | {"a-3": "three"})
+    assert isinstance(run("score", "--hyp", "exp/echo/decode/dev", "--ref", "data/test").exception, DataError)
+    after = {path.name: path.read_bytes() for path in Path("exp/echo/decode/dev").iterdir() if path.is_file()}
+    assert after == before

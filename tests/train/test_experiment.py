@@ -12,6 +12,7 @@ from tiny import TinyCorpus, tiny_config, tiny_tree
 from speecht5_cli.config import read_yaml, to_tree
 from speecht5_cli.data.datadir import DataDir, write_tables
 from speecht5_cli.data.speaker_vectors import write_vectors
+from speecht5_cli.errors import ConfigError
 from speecht5_cli.plugins import load_task
 from speecht5_cli.provenance import FORCE
 from speecht5_cli.train.config import FREE_TO_CHANGE, RunConfig, run_config, run_tree
@@ -176,3 +177,34 @@ def test_other_speaker_vectors_start_anew(tiny_corpus: TinyCorpus, tmp_path: Pat
         marks.append(inputs_of(plugin, cfg, None))
     changed = [path for path in marks[0] if marks[0][path] != marks[1][path]]
     assert changed == [str(tmp_path / "train" / "xvector.ark")]
+
+
+@pytest.mark.parametrize(
+    ("word", "complaint"),
+    [
+        ("optim.lr=-1", "optim: lr is -1.0, and must be above 0"),
+        ("data.batch_seconds=0", "data: batch_seconds is 0.0, and must be above 0"),
+        ("train.log_every=0", "train: log_every is 0, and must be above 0"),
+        ("model.dropout=7", "model: dropout is 7.0, and must be at least 0 and below 1"),
+    ],
+)
+def test_numbers_that_make_no_sense(tiny_corpus: TinyCorpus, word: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        tiny_config(tiny_corpus, "asr", word)
+    assert complaint in str(error.value)
+
+
+@pytest.mark.parametrize("task", ["asr", "tts"])
+def test_characters_that_the_vocabulary_lacks(tiny_corpus: TinyCorpus, tmp_path: Path, task: str) -> None:
+    """Are told before the first step; numbers as a task reads them."""
+    train = tmp_path / "train"
+    names = ("wav.scp", "utt2spk", "utt2dur", "text", "xvector.scp", "spk_xvector.scp")
+    tables = {name: dict(DataDir(tiny_corpus.train).table(name)) for name in names}
+    first, second, *_ = sorted(tables["text"])
+    tables["text"] |= {first: "ab öö", second: "ab 1"}
+    write_tables(train, tables)
+    cfg = tiny_config(tiny_corpus, task, *SHORT, f"data.train={train}")
+    run(load_task(task), cfg, tmp_path / "exp")
+    log = (tmp_path / "exp" / "train.log").read_text()
+    wanted = {"asr": "ö (U+00F6) x 2, 1 (U+0031) x 1\n", "tts": "ö (U+00F6) x 2, o (U+006F) x 1, n (U+006E) x 1"}
+    assert f"not in the vocabulary, so <unk> in the training texts: {wanted[task]}" in log
