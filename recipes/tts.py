@@ -14,7 +14,7 @@ from speecht5_cli.data.examples import in_pieces, speaking_weights, speech_out, 
 from speecht5_cli.data.features import LOG_MEL, log_mel
 from speecht5_cli.data.rows import Row
 from speecht5_cli.data.speech_text import sentences, spoken
-from speecht5_cli.data.vocabulary import FIRST, VOCAB_FILE, Vocabulary, vocabulary_assets
+from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_assets
 from speecht5_cli.data.voices import VOICES, voices_from
 from speecht5_cli.decode.options import SpeechGeneration
 from speecht5_cli.errors import DataError
@@ -74,7 +74,7 @@ class Tts:
         parts = [text] if training else sentences(text, cfg.task.longest_text)
         end = [vocabulary.eos] if cfg.model.compat == "hf" else []  # HF's tokenizer ends every text
         encoded = [np.array(vocabulary.encode(part) + end) for part in parts]
-        pieces = [piece for piece in encoded if np.any(piece >= len(FIRST))]
+        pieces = [piece for piece in encoded if vocabulary.decode(piece)]  # blanks alone say nothing
         if training and not pieces:
             raise DataError(f"utterance {row.id}: the vocabulary has no symbol of the text '{row['text']}'")
         example: dict[str, Any] = {

@@ -34,6 +34,13 @@ def test_what_is_not_spoken(tts: Path) -> None:
         Model(tts, threshold=2.0, max_ratio=2.0).speak("abc")
 
 
+@pytest.mark.filterwarnings("ignore::speecht5_cli.errors.InputWarning")
+def test_text_without_a_known_character(tts: Path) -> None:
+    """Blanks between them are no reason to speak."""
+    with pytest.raises(DataError, match="the model's vocabulary has no symbol of '北 京'"):
+        Model(tts).speak("北 京")
+
+
 @pytest.mark.filterwarnings("default::speecht5_cli.errors.InputWarning")
 def test_the_command_says_it_in_a_line(tts: Path, console: Console, tmp_path: Path) -> None:
     said = console("speak", "abc 北", "--model", tts, "--out", tmp_path / "a.wav", "--set", "threshold=0.0")
