@@ -107,8 +107,8 @@ class Model:
         if Path(voice).suffix == ".npy":
             return read_vector(voice)
         near = get_close_matches(str(voice), known, 1)
-        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(known) or 'none'}"
-        raise DataError(f"{self.path}: no voice '{voice}'; {hint} An .npy file will do, too")
+        hint = f"did you mean '{near[0]}'" if near else f"it has {', '.join(known) or 'none'}"
+        raise DataError(f"{self.path}: no voice '{voice}'; {hint}; an .npy file will do, too")
 
     def _vocoded(self, said: Hypothesis, vocoder: str) -> np.ndarray:
         from speecht5_cli.decode.waveform import load_vocoder

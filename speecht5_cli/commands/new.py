@@ -1,6 +1,7 @@
 """`speecht5 new task NAME`: a package of its own for a new task, ready to be installed and changed."""
 
 import re
+import shlex
 from dataclasses import fields
 from importlib.resources import files
 from importlib.util import find_spec
@@ -45,7 +46,7 @@ def task(
         raise UsageError(f"{folder}: exists already; remove it, or give another folder with --out")
     write_skeleton(folder, names)
     print(f"{folder}: a package with the task '{name}', which lives in src/{names['module']}.py; to start:")
-    print(f"  cd {folder} && pip install --editable '.[test]' && pytest")
+    print(f"  cd {shlex.quote(str(folder))} && pip install --editable '.[test]' && pytest")
 
 
 def check_name(name: str) -> None:

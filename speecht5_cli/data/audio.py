@@ -149,6 +149,8 @@ def _from_file(ref: AudioRef) -> tuple[np.ndarray, int]:
     except soundfile.SoundFileError as error:
         if not Path(ref.source).exists():
             raise DataError(f"{ref.source}: no such file") from None
+        if Path(ref.source).is_dir():
+            raise DataError(f"{ref.source}: a folder, and not a sound file") from None
         wave = _through_ffmpeg(ref.source, error)
         return wave[_frames(ref, SAMPLE_RATE, len(wave))], SAMPLE_RATE
 

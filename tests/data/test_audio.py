@@ -91,6 +91,7 @@ def test_unusable_files_are_named(tmp_path: Path, speech: Speech) -> None:
         (tmp_path / "infinite.wav", "not finite"),
         (tmp_path / "none.wav", "no samples"),
         (tmp_path / "missing.wav", "no such file"),
+        (tmp_path, "a folder, and not a sound file"),
     ):
         with pytest.raises(DataError, match=message) as caught:
             read_audio(path)
