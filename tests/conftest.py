@@ -1,6 +1,7 @@
 """What all tests may use."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tiny import TinyCorpus, make_corpus
 # Before torch is loaded, here and in the processes that tests start: these nets are so small that threads would only
 # wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Under nohup Ctrl-C is ignored, and what we start would ignore it, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
