@@ -122,11 +122,10 @@ class Se:
 
 def made_noisy(utterance: str, clean: np.ndarray, mixing: Mixing, rng: np.random.Generator) -> np.ndarray:
     """The clean wave (n,) with noise at a random ratio. Raises DataError that names the utterance if it is silent."""
-    sound = drawn_noise(mixing, len(clean), rng)
-    for _ in range(RETRIES):
-        if sound.any():
+    for _ in range(1 + RETRIES):
+        sound = drawn_noise(mixing, len(clean), rng)
+        if sound.any():  # recordings may pause for longer than an utterance lasts
             break
-        sound = drawn_noise(mixing, len(clean), rng)  # recordings may pause for longer than an utterance lasts
     try:
         return mixed(clean, sound, rng.uniform(*mixing.snr_db))
     except DataError as error:

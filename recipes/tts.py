@@ -69,7 +69,7 @@ class Tts:
 
     def example(self, row: Row, cfg: Any, assets: Assets, rng: np.random.Generator | None) -> dict[str, Any]:
         vocabulary = assets.read(VOCAB_FILE, Vocabulary.load)
-        text = row["text"] if cfg.task.language == "none" else spoken(row["text"], cfg.task.language)
+        text = spoken(row["text"], cfg.task.language)
         training = "wav.scp" in row
         parts = [text] if training else sentences(text, cfg.task.longest_text)
         end = [vocabulary.eos] if cfg.model.compat == "hf" else []  # HF's tokenizer ends every text

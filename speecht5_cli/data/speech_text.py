@@ -21,7 +21,12 @@ _INITIAL = re.compile(r"(?:^|\s)\w\.$")  # as in "J. Smith", which is no end of 
 
 
 def spoken(text: str, language: str = "en") -> str:
-    """The text in words, with its blanks folded. Raises ConfigError for a language that nothing can read."""
+    """The text in words, with its blanks folded; for "none" as it is.
+
+    Raises ConfigError for a language that nothing can read.
+    """
+    if language == "none":
+        return text
     reader = READERS.get(language) or _by_num2words(language)
     return " ".join(reader(text).split())
 

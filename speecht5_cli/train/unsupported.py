@@ -21,13 +21,8 @@ def unsupported(streams: Sequence[Stream], rows: Sequence[Rows], assets: Assets)
         if isinstance(stream_rows, UtteranceRows):
             for table in (*stream.inputs, *stream.targets):
                 for text in stream_rows.lines(table) if table.partition(".")[0] == "text" else ():
-                    counts.update(vocabulary.unsupported(as_read(text, stream)))
+                    counts.update(vocabulary.unsupported(spoken(text, stream.numbers)))
     return counts
-
-
-def as_read(text: str, stream: Stream) -> str:
-    """The text of a row as the task takes it."""
-    return text if stream.numbers == "none" else spoken(text, stream.numbers)
 
 
 def told(counts: Counter[str]) -> str:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from speecht5_recipes.se import Mixing, made_noisy
 
-from recipes.se import Mixing, made_noisy
 from speecht5_cli.data.audio import write_audio
 from speecht5_cli.data.datadir import write_tables
 from speecht5_cli.data.noise import NOISE_KINDS, babble, hum, joined, mixed, named_rng, noise, pink_noise
