@@ -57,6 +57,7 @@ class SeConfig:
     time_mask: SpanMask = field(default_factory=lambda: SpanMask(prob=0.0, length=10, min_spans=2))
     channel_mask: SpanMask = field(default_factory=lambda: SpanMask(prob=0.0, length=64))
     guided: float = 1.0  # weight of guided attention
+    guided_steps: int = 0  # updates over which the weight falls to nothing; 0: it stays
     sigma: float = 0.4  # its width
     decode: SpeechGeneration = field(default_factory=lambda: SpeechGeneration(max_ratio=10.0))
 
@@ -101,7 +102,7 @@ class Se:
         from speecht5_cli.losses.speech import speaking_loss
 
         encoded = model.encode_speech(**batch.speech, frozen=step < cfg.task.freeze_encoder_steps)
-        return speaking_loss(model, encoded, batch.tensors, cfg.task)
+        return speaking_loss(model, encoded, batch.tensors, cfg.task, step)
 
     def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
         from speecht5_cli.decode.speech import speak

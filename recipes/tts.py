@@ -38,6 +38,7 @@ class TtsConfig:
     pause_s: float = 0.25  # between the parts of a longer text
     freeze_encoder_steps: int = 20_000
     guided: float = 1.0  # weight of guided attention
+    guided_steps: int = 0  # updates over which the weight falls to nothing; 0: it stays
     sigma: float = 0.4  # its width
     decode: SpeechGeneration = field(default_factory=SpeechGeneration)
 
@@ -101,7 +102,7 @@ class Tts:
         from speecht5_cli.losses.speech import speaking_loss
 
         encoded = model.encode_text(batch["tokens"], frozen=step < cfg.task.freeze_encoder_steps)
-        return speaking_loss(model, encoded, batch.tensors, cfg.task)
+        return speaking_loss(model, encoded, batch.tensors, cfg.task, step)
 
     def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
         from speecht5_cli.decode.speech import speak

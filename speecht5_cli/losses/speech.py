@@ -50,21 +50,32 @@ class Guidance(Protocol):
     """The settings of guided attention."""
 
     guided: float  # weight; 0: none
+    guided_steps: int  # updates over which the weight falls to nothing; 0: it stays
     sigma: float
 
 
-def speaking_loss(model: SpeechT5, encoded: Encoded, batch: Mapping[str, Tensor], guidance: Guidance) -> Loss:
+def guidance_at(step: int, guidance: Guidance) -> float:
+    """The weight of guided attention in an update. A strong one that stays outweighs what is to be learned later."""
+    if not guidance.guided_steps:
+        return guidance.guided
+    return guidance.guided * max(0.0, 1.0 - step / guidance.guided_steps)
+
+
+def speaking_loss(
+    model: SpeechT5, encoded: Encoded, batch: Mapping[str, Tensor], guidance: Guidance, step: int
+) -> Loss:
     """Spectrogram terms and guided attention for what `encoded` should be spoken as (names as in data/batch.py).
 
     Speech is guided along the frames that the convolutions make of it: with `padding: original` the encoder's mask
     keeps a frame more.
     """
     mel, lens = batch["mel"], batch["mel_lens"]
-    spoken = model.decode_speech(mel, lens, encoded, batch["xvector"], attention=guidance.guided > 0)
+    weight = guidance_at(step, guidance)
+    spoken = model.decode_speech(mel, lens, encoded, batch["xvector"], attention=weight > 0)
     terms = spectrogram_terms(spoken, mel, lens)
-    if guidance.guided:
+    if weight:
         steps = lens.div(model.cfg.reduction, rounding_mode="floor")
         along = frame_lens(batch["wav_lens"]) if "wav_lens" in batch else encoded.lens
         distance = guided_attention(spoken.attention, steps, along, sigma=guidance.sigma)
-        terms["guided"] = Term(distance, guidance.guided)
+        terms["guided"] = Term(distance, weight)
     return Loss(terms)

@@ -3,17 +3,19 @@
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from speecht5_cli import __version__
 from speecht5_cli.config import Tree, differences, read_yaml, write_yaml
 from speecht5_cli.data.hypotheses import command_line
+from speecht5_cli.errors import ConfigError
 from speecht5_cli.files import atomic_write
 from speecht5_cli.folders import ASSETS, CHECKPOINTS, CONFIG, FINAL, MODEL, kept_checkpoints
 from speecht5_cli.plugins import TaskPlugin
 from speecht5_cli.provenance import fingerprint, forced, with_archives
-from speecht5_cli.train.config import FREE_TO_CHANGE, RunConfig, run_tree
+from speecht5_cli.train.config import FREE_TO_CHANGE, RunConfig, run_config, run_tree
 
 PROVENANCE = "provenance.json"
 OLD = ".old"
@@ -34,14 +36,15 @@ def inputs_of(plugin: TaskPlugin, cfg: RunConfig, init: Path | None) -> dict[str
     return {str(path): fingerprint(path) for path in paths if path.exists()}
 
 
-def open_experiment(exp: Path, cfg: RunConfig, inputs: dict[str, str]) -> tuple[State, str]:
+def open_experiment(plugin: TaskPlugin, cfg: RunConfig, exp: Path, inputs: dict[str, str]) -> tuple[State, str]:
     """Make the folder ready and say what it is; what was made with something else is moved to `.old`, not deleted.
 
     The configuration is saved before anything is built.
     """
     tree, note = run_tree(cfg), ""
     if (exp / CONFIG).exists():
-        changed = what_changed(exp, tree, inputs)
+        saved = saved_tree(exp, lambda tree: run_tree(run_config(plugin, tree)))
+        changed = what_changed(exp, saved, tree, inputs)
         if not changed and (exp / FINAL / MODEL).exists():
             return "finished", ""
         if not changed and kept_checkpoints(exp / CHECKPOINTS):
@@ -56,15 +59,23 @@ def open_experiment(exp: Path, cfg: RunConfig, inputs: dict[str, str]) -> tuple[
     return "new", note
 
 
-def what_changed(exp: Path, tree: Tree, inputs: dict[str, str]) -> str:
+def saved_tree(exp: Path, completed: Callable[[Tree], Tree]) -> Tree:
+    """The configuration that the experiment was made with, `completed` by the defaults of settings that are younger.
+
+    Where it cannot be read any more it stays as it is, and so differs from every new one.
+    """
+    tree = read_yaml(exp / CONFIG)
+    try:
+        return completed(tree)
+    except ConfigError:
+        return tree
+
+
+def what_changed(exp: Path, saved: Tree, tree: Tree, inputs: dict[str, str]) -> str:
     """Which settings or inputs differ from those that the experiment was made with, in a line; or nothing."""
     if forced():
         return "forced"
-    found = {
-        key: pair
-        for key, pair in differences(read_yaml(exp / CONFIG), _plain(tree)).items()
-        if key not in FREE_TO_CHANGE
-    }
+    found = {key: pair for key, pair in differences(_plain(saved), _plain(tree)).items() if key not in FREE_TO_CHANGE}
     lines = [f"{key}: {old} -> {new}" for key, (old, new) in found.items()]
     try:
         before = json.loads((exp / PROVENANCE).read_text(encoding="utf-8"))["inputs"]

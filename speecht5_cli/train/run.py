@@ -48,7 +48,7 @@ def run(plugin: TaskPlugin, cfg: RunConfig, exp: Path, *, init: Path | None = No
             )
         finished, note = False, ""
         if ranks.is_main:
-            state, note = open_experiment(exp, cfg, inputs_of(plugin, cfg, init))
+            state, note = open_experiment(plugin, cfg, exp, inputs_of(plugin, cfg, init))
             finished = state == "finished"
         if not ranks.any(finished):
             Run(plugin, cfg, exp, init, ranks).go(note)

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from speecht5_cli.config import Tree, to_tree, write_yaml
+from speecht5_cli.config import Tree, from_tree, to_tree, write_yaml
 from speecht5_cli.data.datadir import opened
 from speecht5_cli.data.mel_segments import spoken_in
 from speecht5_cli.data.predicted_mels import LogMelFolder
 from speecht5_cli.data.speaker_vectors import Side
 from speecht5_cli.decode.vocoder_folder import CONFIG, vocoder_folder
 from speecht5_cli.provenance import fingerprint
-from speecht5_cli.train.experiment import set_aside, what_changed, write_provenance
+from speecht5_cli.train.experiment import saved_tree, set_aside, what_changed, write_provenance
 from speecht5_cli.train.vocoder import VocoderConfig, train_vocoder, with_sizes_of
 from speecht5_cli.train.vocoder_checkpoint import newest
 
@@ -51,11 +51,18 @@ def run_vocoder(config: VocoderConfig, sources: VocoderSources, exp: Path) -> st
     return f"{note}{vocoder_folder(exp)}: a vocoder after {newest(exp)} steps"
 
 
+def _completed(tree: Tree) -> Tree:
+    """A saved configuration with the settings that have come since."""
+    sources = from_tree(VocoderSources, tree.get("sources"), "sources")
+    own = {key: value for key, value in tree.items() if key != "sources"}
+    return to_tree(from_tree(VocoderConfig, own)) | {"sources": to_tree(sources)}
+
+
 def _open(exp: Path, tree: Tree, inputs: dict[str, str]) -> str:
     """Make the folder ready, its configuration saved; says where a former experiment went."""
     note = ""
     if (exp / CONFIG).exists():
-        changed = what_changed(exp, tree, inputs)
+        changed = what_changed(exp, saved_tree(exp, _completed), tree, inputs)
         if not changed:
             return ""
         if newest(exp) is not None:

@@ -9,7 +9,7 @@ import pytest
 from journals import steps
 from tiny import TinyCorpus, tiny_config, tiny_tree
 
-from speecht5_cli.config import read_yaml, to_tree
+from speecht5_cli.config import read_yaml, to_tree, write_yaml
 from speecht5_cli.data.datadir import DataDir, write_tables
 from speecht5_cli.data.speaker_vectors import write_vectors
 from speecht5_cli.errors import ConfigError
@@ -29,7 +29,8 @@ def trained(tiny_corpus: TinyCorpus, tmp_path: Path) -> Path:
 
 
 def state_of(exp: Path, cfg: RunConfig, init: Path | None = None) -> tuple[str, str]:
-    return open_experiment(exp, cfg, inputs_of(load_task(cfg.name), cfg, init))
+    plugin = load_task(cfg.name)
+    return open_experiment(plugin, cfg, exp, inputs_of(plugin, cfg, init))
 
 
 def unfinished(exp: Path) -> None:
@@ -47,6 +48,19 @@ def test_a_finished_run_is_skipped(trained: Path, tiny_corpus: TinyCorpus, capsy
 def test_an_unfinished_one_is_resumed(trained: Path, tiny_corpus: TinyCorpus) -> None:
     unfinished(trained)
     assert state_of(trained, tiny_config(tiny_corpus, "asr", *SHORT)) == ("resumed", "")
+
+
+def test_a_setting_that_the_run_did_not_know_has_its_default(trained: Path, tiny_corpus: TinyCorpus) -> None:
+    """As after an update of the toolkit: nothing is set aside for a new setting that is left alone."""
+    tree = read_yaml(trained / "config.yaml")
+    for block, key in (("train", "average"), ("asr", "freeze_encoder_steps"), ("model", "compat")):
+        assert key in tree[block]
+        del tree[block][key]
+    write_yaml(trained / "config.yaml", tree)
+    default = ("asr.freeze_encoder_steps=13000",)
+    assert state_of(trained, tiny_config(tiny_corpus, "asr", *SHORT, *default))[0] == "finished"
+    state, note = state_of(trained, tiny_config(tiny_corpus, "asr", *SHORT, "asr.freeze_encoder_steps=1"))
+    assert state == "new" and "asr.freeze_encoder_steps: 13000 -> 1" in note
 
 
 OTHER: dict[str, Any] = {  # another value of every setting that may change

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from speecht5_cli.config import from_tree, read_yaml
+from speecht5_cli.config import from_tree, read_yaml, write_yaml
 from speecht5_cli.data.archives import write_archive
 from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.features import LOG_MEL, LogMelSettings, mel_bank
 from speecht5_cli.data.mel_segments import spoken_in
 from speecht5_cli.data.tables import write_table
-from speecht5_cli.decode.vocoder_folder import read_vocoder, write_vocoder
+from speecht5_cli.decode.vocoder_folder import CONFIG, read_vocoder, write_vocoder
 from speecht5_cli.decode.waveform import load_vocoder
 from speecht5_cli.errors import ConfigError, TrainingError
 from speecht5_cli.losses.vocoder import LogMelDistance, feature_distance, taken_for_recorded, told_apart
@@ -84,6 +84,16 @@ def test_an_interrupted_run_goes_on_bit_for_bit(vowels: Path, tmp_path: Path, mo
     assert len(calls) == 5 + 3
     assert "nothing to do" in run_vocoder(config(log_every=1), sources, tmp_path / "cut")
     assert (tmp_path / "cut/metrics.jsonl").read_text().count('"train"') == 3
+
+
+def test_a_setting_that_the_training_did_not_know_has_its_default(vowels: Path, tmp_path: Path) -> None:
+    sources = VocoderSources(data=(vowels,))
+    run_vocoder(config(steps=3), sources, tmp_path / "v")
+    tree = read_yaml(tmp_path / "v" / CONFIG)
+    del tree["train"]["lr"], tree["sources"]["side"]
+    write_yaml(tmp_path / "v" / CONFIG, tree)
+    assert "nothing to do" in run_vocoder(config(steps=3), sources, tmp_path / "v")
+    assert "train.lr: 0.0002 -> 0.0001" in run_vocoder(config(steps=3, lr=1e-4), sources, tmp_path / "v")
 
 
 def test_another_configuration_sets_the_old_experiment_aside(vowels: Path, tmp_path: Path) -> None:
