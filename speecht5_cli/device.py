@@ -1,6 +1,7 @@
 """Where a computation runs when nobody says so, and how much memory there is."""
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,3 +18,13 @@ def best_device() -> "torch.device":
 def machine_bytes() -> int | None:
     """Memory of the machine; None where the system does not say."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+
+
+def peak_bytes() -> int | None:
+    """The most memory that this process has held so far; None where the system does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux

@@ -166,7 +166,7 @@ pretrains_to() {
 }
 # goes_on_from exp/asr: after pretrains_to, for a task that starts from recognition instead, unless --init is given.
 goes_on_from() {
-  if [ -z "$init" ]; then initial=$1 wanted=$1/model hint="--task asr makes it: $me"; fi
+  if [ -z "$init" ]; then initial=$1 wanted=$1/model hint="the same command with --task asr makes it"; fi
 }
 starts_from() {
   [ "$iter" = 1 ] || die "--iter $iter: this recipe does not pre-train; --init takes the model of a second iteration"

@@ -1,7 +1,5 @@
 """Before the first step: how large is the model, how much memory and time will the run take?"""
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -11,6 +9,7 @@ import torch
 from torch import nn
 
 from speecht5_cli.data.batch import Batch
+from speecht5_cli.device import peak_bytes
 from speecht5_cli.losses.terms import Loss
 from speecht5_cli.train.metrics import clock
 
@@ -23,15 +22,16 @@ class Estimate:
 
     n_parameters: int
     n_trained: int
-    memory_gb: float
+    memory_gb: float  # 0: the system does not say
     seconds: float  # of such a micro-batch, in the mean of the streams
 
     def lines(self, steps: int, share: int) -> list[str]:
         """For people; a step is `share` micro-batches."""
         longest = clock(self.seconds * share * steps)
+        memory = f"about {self.memory_gb:.1f} GB with the optimiser (measured on the largest batch)"
         return [
             f"parameters: {self.n_parameters / 1e6:.2f} M, {self.n_trained / 1e6:.2f} M of them trained",
-            f"memory: about {self.memory_gb:.1f} GB with the optimiser (measured on the largest batch)",
+            f"memory: {memory if self.memory_gb else 'this system does not say'}",
             f"time: at most {longest} for {steps} steps (a largest batch takes {self.seconds:.2f} s)",
         ]
 
@@ -43,7 +43,10 @@ def probe(
     step: int,
     autocast: Callable[[], AbstractContextManager],
 ) -> Estimate:
-    """Run a pass over each batch and forget it: gradients, statistics and the random generator are as before."""
+    """Run a pass over each batch and forget it: gradients, statistics and the random generator are as before.
+
+    Before step 0 the optimiser holds nothing yet, so its share is added.
+    """
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}  # grown tables may stay grown
     state = torch.get_rng_state()
     on_gpu = next(model.parameters()).device.type == "cuda"
@@ -65,10 +68,7 @@ def probe(
     torch.set_rng_state(state)
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     trained = sum(n for n, wanted in sizes if wanted)
-    peak = torch.cuda.max_memory_allocated() if on_gpu else _peak_bytes()
-    return Estimate(sum(n for n, _ in sizes), trained, (peak + ADAM_BYTES * trained) / 1e9, seconds)
-
-
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux
+    peak = torch.cuda.max_memory_allocated() if on_gpu else peak_bytes()
+    moments = ADAM_BYTES * trained if step == 0 else 0
+    memory = peak + moments if peak else 0
+    return Estimate(sum(n for n, _ in sizes), trained, memory / 1e9, seconds)

@@ -24,7 +24,10 @@ def stop_on_signals() -> Iterator[StopFlag]:
         flag.set = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
+    known = [
+        getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name)
+    ]  # not all on Windows
+    before = {number: signal.signal(number, told) for number in known}
     try:
         yield flag
     finally:

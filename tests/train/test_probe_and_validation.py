@@ -15,6 +15,7 @@ from speecht5_cli.data.batch import Batch
 from speecht5_cli.errors import UsageError
 from speecht5_cli.losses.terms import Loss, Term
 from speecht5_cli.plugins import load_task
+from speecht5_cli.train import probe as train_probe
 from speecht5_cli.train.config import RunConfig
 from speecht5_cli.train.distributed import Ranks
 from speecht5_cli.train.precision import Numbers
@@ -68,6 +69,18 @@ def test_the_probe_leaves_no_trace(setting: Setting) -> None:
     assert setting.model.training
     assert estimate.n_parameters == estimate.n_trained == sum(p.numel() for p in setting.model.parameters())
     assert 0 < estimate.seconds < 60 and 0 < estimate.memory_gb < 100
+
+
+def test_the_probe_adds_what_the_optimiser_will_hold(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that goes on has it already, and a system that does not say how much there is says nothing."""
+    batches = setting.batches()
+    monkeypatch.setattr(train_probe, "peak_bytes", lambda: 10**9)
+    first, later = (probe(setting.model, batches, setting.loss, step, FP32) for step in (0, 3))
+    assert later.memory_gb == 1.0
+    assert first.memory_gb == 1.0 + 8 * first.n_trained / 1e9
+    monkeypatch.setattr(train_probe, "peak_bytes", lambda: None)
+    unknown = probe(setting.model, batches, setting.loss, 0, FP32)
+    assert unknown.lines(1, 1)[1] == "memory: this system does not say"
 
 
 def test_a_probe_of_long_sound() -> None:
