@@ -49,8 +49,8 @@ def transformers() -> Any:
 
 def base_pair(kind: str, **sizes: Any) -> Pair:
     """`SpeechT5ForSpeechToText` or `SpeechT5ForTextToSpeech`, at base size unless told otherwise."""
-    theirs = _drawn(getattr(transformers(), kind), transformers().SpeechT5Config(**sizes))
-    with _saved(theirs) as folder:
+    theirs = drawn(getattr(transformers(), kind), transformers().SpeechT5Config(**sizes))
+    with saved(theirs) as folder:
         foreign = read_hf(folder)
         ours = foreign.net()
         ours.load_state_dict(foreign.weights)
@@ -63,8 +63,8 @@ def vocoder_pair() -> tuple[HifiGan, Any]:
     from speecht5_cli.decode.vocoder_folder import read_vocoder
     from speecht5_cli.train.vocoder_files import import_hf_vocoder
 
-    theirs = _drawn(transformers().SpeechT5HifiGan, transformers().SpeechT5HifiGanConfig())
-    with _saved(theirs) as folder:
+    theirs = drawn(transformers().SpeechT5HifiGan, transformers().SpeechT5HifiGanConfig())
+    with saved(theirs) as folder:
         import_hf_vocoder(folder, folder / "ours")
         ours, _ = read_vocoder(folder / "ours")
     return ours.eval(), theirs
@@ -76,7 +76,7 @@ def wave(seconds: float, *, batch: int = 1) -> Tensor:
     return 0.1 * torch.randn(batch, round(seconds * SAMPLE_RATE), generator=generator)
 
 
-def _drawn(kind: Any, config: Any) -> Any:
+def drawn(kind: Any, config: Any) -> Any:
     """Weights so large that outputs depend on inputs, the same in every run."""
     torch.manual_seed(0)
     model: nn.Module = kind(config)
@@ -87,7 +87,8 @@ def _drawn(kind: Any, config: Any) -> Any:
 
 
 @contextmanager
-def _saved(model: Any) -> Iterator[Path]:
+def saved(model: Any) -> Iterator[Path]:
+    """The folder of one of theirs, for as long as it is needed."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.save_pretrained(folder)

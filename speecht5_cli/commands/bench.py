@@ -25,6 +25,7 @@ class Group(str, Enum):
     vocoder = "vocoder"
     training = "training"
     features = "features"
+    loading = "loading"  # of a model's folder
     kmeans = "kmeans"
     costs = "costs"  # against length, batch and size of a corpus
     scores = "scores"  # of a trained model, by precision

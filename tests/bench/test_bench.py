@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from speecht5_cli.bench import costs, features, text, training
+from speecht5_cli.bench import costs, features, loading, text, training
 from speecht5_cli.bench.measure import Effort, Row, Times, in_turns
 from speecht5_cli.bench.plots import draw_curves
 
@@ -39,6 +39,7 @@ def test_every_group_measures(tmp_path: Path) -> None:
     assert not [row for row in searches if "differ" in row.note and "int8" not in row.name]
     steps = list(training.rows(QUICK))
     assert all(row.difference is not None and row.difference < 1e-4 for row in steps)
+    assert len([row for row in loading.rows(QUICK) if row.peer]) == 2
     assert next(features.rows(QUICK)).difference is not None
     curves = list(costs.rows(QUICK))
     assert len({row.name for row in curves}) == 3 and all(row.at for row in curves)
