@@ -18,15 +18,20 @@ def draw_curves(path: Path, rows: Sequence[Row]) -> None:
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
         own = [row for row in rows if row.name == name and row.at is not None]
         what, _, along = name.partition(": ")
-        places = [row.at for row in own]
+        places = [row.at for row in own if row.at is not None]
         axes.plot(places, [1e3 * row.ours.median for row in own], "o-", label="speecht5")
         theirs = [(row.at, 1e3 * row.peer.median) for row in own if row.peer is not None]
         if theirs:
             axes.plot(*zip(*theirs), "s--", label=own[0].peer_name)
             axes.legend()
         axes.set(title=what, xlabel=along, ylabel=f"ms a {own[0].unit}", xscale="log")
-        axes.set_xticks(places, [f"{place:,.0f}" for place in places], minor=False)
+        axes.set_xticks(places, [short(place) for place in places], minor=False)
         axes.minorticks_off()
         axes.set_ylim(bottom=0)
     with atomic_write(path, "wb") as out:
         figure.savefig(out, format="png", dpi=80)
+
+
+def short(number: float) -> str:
+    """100,000 as 100k: ticks stand close."""
+    return f"{number / 1000:g}k" if number >= 1000 else f"{number:g}"

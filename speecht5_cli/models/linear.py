@@ -3,8 +3,8 @@
 For x W^T with one row torch calls a matrix-vector product that runs on one core, and for two to five rows one that
 computes more than it is asked for. W x^T has neither fault, so a single row is doubled and half of the result thrown
 away. Measured on two cores, 768 x 768, all weights out of cache: 0.10 ms instead of 0.18 ms for one row, 0.14 ms
-instead of 0.20 ms for five; 768 -> 3072: 0.33 instead of 0.73 ms and 0.52 instead of 0.91 ms. From six rows on it does
-not pay, nor with inputs as wide as 3072.
+instead of 0.20 ms for five; 768 -> 3072: 0.33 instead of 0.73 ms and 0.52 instead of 0.91 ms. A greedy
+token of the base model takes 18 ms instead of 24 ms. From six rows on it does not pay, nor with inputs as wide as 3072.
 """
 
 import torch

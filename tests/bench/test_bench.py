@@ -6,7 +6,7 @@ import pytest
 
 from speecht5_cli.bench import costs, features, loading, text, training
 from speecht5_cli.bench.measure import Effort, Row, Times, in_turns
-from speecht5_cli.bench.plots import draw_curves
+from speecht5_cli.bench.plots import draw_curves, short
 
 QUICK = Effort(rounds=1, quick=True)
 
@@ -28,6 +28,10 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
     rows = [Row("costs", "a: x", "s", Times(1, 1, 1), Times(2, 2, 2), at=at) for at in (1.0, 10.0)]
     draw_curves(tmp_path / "plot.png", [*rows, Row("costs", "b: y", "line", Times(1, 1, 1), at=5.0)])
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_ticks_are_short() -> None:
+    assert [short(number) for number in (5, 16.0, 1_000, 2_500, 300_000)] == ["5", "16", "1k", "2.5k", "300k"]
 
 
 @pytest.mark.slow
