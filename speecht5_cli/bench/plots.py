@@ -16,15 +16,15 @@ def draw_curves(path: Path, rows: Sequence[Row]) -> None:
     figure = Figure(figsize=(4 * len(names), 3), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
-        own = [row for row in rows if row.name == name and row.at is not None]
+        own = [(row.at, row) for row in rows if row.name == name and row.at is not None]
         what, _, along = name.partition(": ")
-        places = [row.at for row in own if row.at is not None]
-        axes.plot(places, [1e3 * row.ours.median for row in own], "o-", label="speecht5")
-        theirs = [(row.at, 1e3 * row.peer.median) for row in own if row.peer is not None]
+        places, first = [at for at, _ in own], own[0][1]
+        axes.plot(places, [1e3 * row.ours.median for _, row in own], "o-", label="speecht5")
+        theirs = [(at, 1e3 * row.peer.median) for at, row in own if row.peer is not None]
         if theirs:
-            axes.plot(*zip(*theirs), "s--", label=own[0].peer_name)
+            axes.plot(*zip(*theirs), "s--", label=first.peer_name)
             axes.legend()
-        axes.set(title=what, xlabel=along, ylabel=f"ms a {own[0].unit}", xscale="log")
+        axes.set(title=what, xlabel=along, ylabel=f"ms a {first.unit}", xscale="log")
         axes.set_xticks(places, [short(place) for place in places], minor=False)
         axes.minorticks_off()
         axes.set_ylim(bottom=0)
