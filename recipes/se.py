@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +11,7 @@ import numpy as np
 
 from speecht5_cli.data.assets import Assets, Source
 from speecht5_cli.data.audio import AudioRef, read_audio
-from speecht5_cli.data.batch import Batch
+from speecht5_cli.data.batch import Batch, lens, padded
 from speecht5_cli.data.corruption import SpanMask
 from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.examples import long_enough, speech_to_speech, voice_of
@@ -52,6 +52,9 @@ class SeConfig:
 
     longest_s: float = 20.0  # enhanced in one go; longer speech is split at silences
     length: Literal["stop", "input"] = "stop"  # input: as long as what came in, whatever the stop probability
+    # What a decoder step reads: the last frame that was said (target), or the noisy frame at its own place (source), on
+    # top of which it speaks. Then no step waits for another, and the length is the input's.
+    decoder_input: Literal["target", "source"] = "target"
     mixing: Mixing = field(default_factory=Mixing)
     freeze_encoder_steps: int = 0
     time_mask: SpanMask = field(default_factory=lambda: SpanMask(prob=0.0, length=10, min_spans=2))
@@ -86,17 +89,20 @@ class Se:
     def example(self, row: Row, cfg: Any, assets: Assets, rng: np.random.Generator | None) -> dict[str, Any]:
         voice = voice_of(row, assets, dim=cfg.model.xvector_dim)
         if "target.scp" not in row:
-            pieces = split_at_silence(row.audio(), cfg.task.longest_s)
-            return {"pieces": [long_enough(piece) for piece in pieces], "xvector": voice}
+            pieces = [long_enough(piece) for piece in split_at_silence(row.audio(), cfg.task.longest_s)]
+            example = {"pieces": pieces, "xvector": voice}
+            return example | ({"noisy": [log_mel(piece) for piece in pieces]} if _in_place(cfg) else {})
         clean = row.audio("target.scp")
         mix = rng is not None and rng.random() < cfg.task.mixing.share
         noisy = made_noisy(row.id, clean, cfg.task.mixing, rng) if mix and rng else row.audio()
-        return {"pieces": [long_enough(noisy)], "xvector": voice, "mel": log_mel(clean)}
+        example = {"pieces": [long_enough(noisy)], "xvector": voice, "mel": log_mel(clean)}
+        return _along(row.id, example) if _in_place(cfg) else example
 
     def collate(self, examples: list[dict[str, Any]], cfg: Any, rng: np.random.Generator | None) -> Batch:
-        return speech_to_speech(
+        batch = speech_to_speech(
             examples, cfg.model, time_mask=cfg.task.time_mask, channel_mask=cfg.task.channel_mask, rng=rng
         )
+        return _with_noisy(batch, examples, cfg.model.reduction) if _in_place(cfg) else batch
 
     def loss(self, model: SpeechT5, batch: Batch, cfg: Any, step: int) -> Loss:
         from speecht5_cli.losses.speech import speaking_loss
@@ -105,17 +111,15 @@ class Se:
         return speaking_loss(model, encoded, batch.tensors, cfg.task, step)
 
     def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
-        from speecht5_cli.decode.speech import speak
+        from speecht5_cli.decode.speech import clean_pieces, speak
 
-        return speak(
-            model,
-            model.encode_speech(**batch.speech),
-            batch["xvector"],
-            cfg.task.decode,
-            ids=batch.ids,
-            owners=batch["owners"],
-            n_steps=_steps_of(batch["wav_lens"], cfg.model.reduction) if cfg.task.length == "input" else None,
-        )
+        encoded, voices, options = model.encode_speech(**batch.speech), batch["xvector"], cfg.task.decode
+        ids, owners = batch.ids, batch["owners"]
+        if _in_place(cfg):
+            noisy, n_frames = batch["noisy"], batch["noisy_lens"]
+            return clean_pieces(model, encoded, voices, noisy, n_frames, options, ids=ids, owners=owners)
+        n_steps = _steps_of(batch["wav_lens"], cfg.model.reduction) if cfg.task.length == "input" else None
+        return speak(model, encoded, voices, options, ids=ids, owners=owners, n_steps=n_steps)
 
     def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
         return score_speech(hyp_dir, ref_dir, references="target.scp", aligned=True)
@@ -145,6 +149,36 @@ def drawn_noise(mixing: Mixing, n_samples: int, rng: np.random.Generator) -> np.
 def recordings_of(dirs: tuple[Path, ...]) -> list[AudioRef]:
     """All sounds of the data dirs, in the order of their names."""
     return [ref for path in dirs for _, ref in sorted(DataDir(path).audio().items())]
+
+
+def _in_place(cfg: Any) -> bool:
+    """Whether the decoder cleans the noisy log-mel frame by frame."""
+    return bool(cfg.task.decoder_input == "source")
+
+
+def _along(utterance: str, example: dict[str, Any]) -> dict[str, Any]:
+    """With the noisy log-mel, as long as the clean one.
+
+    Raises DataError that names the utterance if they differ by more than the frame that a few samples make.
+    """
+    noisy, clean = log_mel(example["pieces"][0]), example["mel"]
+    if abs(len(noisy) - len(clean)) > 1:
+        raise DataError(
+            f"utterance {utterance}: {len(noisy)} frames of noisy speech, {len(clean)} of clean speech; "
+            "se.decoder_input=source cleans frame by frame, so both have to be of one length"
+        )
+    n_frames = min(len(noisy), len(clean))
+    return example | {"noisy": [noisy[:n_frames]], "mel": clean[:n_frames]}
+
+
+def _with_noisy(batch: Batch, examples: list[dict[str, Any]], reduction: int) -> Batch:
+    """With the log-mel of each piece, its last frame repeated up to a whole decoder step; in training cut to one."""
+    mels = [mel for example in examples for mel in example["noisy"]]
+    if "mel" in batch:
+        rows = [mel[: len(mel) - len(mel) % reduction] for mel in mels]
+    else:
+        rows = [np.pad(mel, ((0, -len(mel) % reduction), (0, 0)), mode="edge") for mel in mels]
+    return replace(batch, tensors=batch.tensors | {"noisy": padded(rows), "noisy_lens": lens(mels)})
 
 
 def _steps_of(lens: Tensor, reduction: int) -> Tensor:

@@ -158,12 +158,17 @@ def export(
 
     _refuse_foreign_folder(out, CHECKPOINT if toolkit is Target.fairseq else HF_CONFIG)
     folder = model_folder(model)
-    name = read_model_config(folder).get("name")
+    tree = read_model_config(folder)
+    name = str(tree.get("name"))
     kinds = KINDS[toolkit.value]
     kind = next((each.name for each in kinds if name in each.tasks), None)
     if kind is None:
         known = ", ".join(sorted({task for each in kinds for task in each.tasks}))
         raise CheckpointError(f"{folder}: a model for '{name}'; {toolkit.value} knows models for {known}")
+    if tree.get(name, {}).get("decoder_input") == "source":
+        raise CheckpointError(
+            f"{folder}: {name}.decoder_input is source; with {toolkit.value} a model reads what it said"
+        )
     with made(out, "export", options={"to": toolkit.value}, inputs=[folder], outputs=[out]) as making:
         if making.done:
             print(f"{out}: up to date")

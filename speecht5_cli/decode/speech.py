@@ -110,6 +110,34 @@ def _refined(model: SpeechT5, speaking: list[_Speaking]) -> list[Generated]:
     ]
 
 
+def clean(
+    model: SpeechT5,
+    encoded: Encoded,
+    xvector: Tensor | None,
+    noisy: Tensor,
+    lens: Tensor,
+    options: SpeechGeneration,
+    *,
+    ids: Sequence[str],
+    heads: int = 0,
+) -> list[Generated]:
+    """As `generate`, in one go along the noisy log-mel of what was encoded.
+
+    noisy (B, L, M) of whole decoder steps, lens (B,) in frames: as many come out.
+    """
+    reduction = model.cfg.reduction
+    steps = (lens + reduction - 1) // reduction
+    kept = PrenetDropout(model, options.seed, ids).all_kept(noisy.size(1) // reduction)
+    spoken = model.decode_speech(
+        noisy, steps * reduction, encoded, xvector, noisy=noisy, attention=heads > 0, kept=kept
+    )
+    stop, generated = spoken.stop_logits.float().sigmoid(), []
+    for row, (n_frames, n_steps) in enumerate(zip(lens.tolist(), steps.tolist())):
+        seen = torch.stack([layer[row, :heads, :n_steps] for layer in spoken.attention]) if heads else None
+        generated.append(Generated(spoken.after[row, :n_frames], stop[row, :n_frames], "input length", seen))
+    return generated
+
+
 class PrenetDropout:
     """Which units of the speech decoder's pre-net stay, from a generator of each utterance's own."""
 
@@ -153,13 +181,44 @@ def speak(
 ) -> list[Hypothesis]:
     """A log-mel array for each of `ids`, spoken in its voice xvector (B, X).
 
-    The rows of `encoded` (None: no rows) are pieces of utterances: owners (P,) says whose, and a pause joins them. An
-    utterance ended by length if any of its pieces did; one without pieces is a pause.
+    The rows of `encoded` (None: no rows) are pieces of utterances: owners (P,) says whose.
     """
-    pieces = [f"{ids[owner]}#{k}" for k, owner in enumerate(owners.tolist())]
     generated: list[Generated] = []
     if encoded is not None:
-        generated = generate(model, encoded, xvector[owners], options, ids=pieces, n_steps=n_steps, heads=HEADS)
+        pieces, voices = named_pieces(ids, owners.tolist()), xvector[owners]
+        generated = generate(model, encoded, voices, options, ids=pieces, n_steps=n_steps, heads=HEADS)
+    return joined(model, generated, ids=ids, owners=owners, pause_frames=pause_frames)
+
+
+def clean_pieces(
+    model: SpeechT5,
+    encoded: Encoded,
+    xvector: Tensor,
+    noisy: Tensor,
+    lens: Tensor,
+    options: SpeechGeneration,
+    *,
+    ids: Sequence[str],
+    owners: Tensor,
+) -> list[Hypothesis]:
+    """As `speak`, along the noisy log-mel of each piece (see `clean`)."""
+    pieces, voices = named_pieces(ids, owners.tolist()), xvector[owners]
+    generated = clean(model, encoded, voices, noisy, lens, options, ids=pieces, heads=HEADS)
+    return joined(model, generated, ids=ids, owners=owners)
+
+
+def named_pieces(ids: Sequence[str], owners: Sequence[int]) -> list[str]:
+    """A name for each piece, given whose it is: what its dropout is drawn by, whatever the batch."""
+    return [f"{ids[owner]}#{owners[:k].count(owner)}" for k, owner in enumerate(owners)]
+
+
+def joined(
+    model: SpeechT5, generated: Sequence[Generated], *, ids: Sequence[str], owners: Tensor, pause_frames: int = 0
+) -> list[Hypothesis]:
+    """Pieces as utterances: owners (P,) says whose they are, and a pause joins them.
+
+    An utterance ended by length if any of its pieces did; one without pieces is a pause.
+    """
     pause = torch.full((max(pause_frames, 1), model.cfg.n_mels), SILENCE)
     hypotheses = []
     for number, name in enumerate(ids):

@@ -66,13 +66,16 @@ def speaking_loss(
 ) -> Loss:
     """Spectrogram terms and guided attention for what `encoded` should be spoken as (names as in data/batch.py).
 
-    Speech is guided along the frames that the convolutions make of it: with `padding: original` the encoder's mask
-    keeps a frame more.
+    What is said along `noisy` speech ends with it, so there is no term for when to stop. Speech is guided along the
+    frames that the convolutions make of it: with `padding: original` the encoder's mask keeps a frame more.
     """
     mel, lens = batch["mel"], batch["mel_lens"]
     weight = guidance_at(step, guidance)
-    spoken = model.decode_speech(mel, lens, encoded, batch["xvector"], attention=weight > 0)
+    noisy, voice = batch.get("noisy"), batch["xvector"]
+    spoken = model.decode_speech(mel, lens, encoded, voice, noisy=noisy, attention=weight > 0)
     terms = spectrogram_terms(spoken, mel, lens)
+    if noisy is not None:
+        del terms["stop"]
     if weight:
         steps = lens.div(model.cfg.reduction, rounding_mode="floor")
         along = frame_lens(batch["wav_lens"]) if "wav_lens" in batch else encoded.lens

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 MOST_ROWS = 5
-LEAST_WEIGHTS = 1 << 16  # on two cores 256 x 256 still loses (25 us, plain 11), 400 x 400 gains (36 us, plain 75)
+LEAST_WEIGHTS = 1 << 17  # on two cores 256 x 256 still loses (25 us, plain 11), 400 x 400 gains (36 us, plain 75)
 
 
 class StepLinear(nn.Linear):

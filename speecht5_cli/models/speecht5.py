@@ -137,21 +137,27 @@ class SpeechT5(nn.Module):
         encoded: Encoded,
         xvector: Tensor | None,
         *,
+        noisy: Tensor | None = None,
         attention: bool = False,
         kept: tuple[Tensor, Tensor] | None = None,
     ) -> Spoken:
         """Target mel (B, L, M), lens (B,) in frames -> predictions for the L - L % reduction first frames.
 
-        The decoder reads every last frame of a step, shifted by one step (spec: reduction factor).
+        The decoder reads every last frame of a step, shifted by one step (spec: reduction factor). With `noisy`
+        (B, L, M) it reads that, each step at its own place, and what it says is added to it.
         """
         n_steps = mel.size(1) // self.cfg.reduction
-        seen = mel[:, self.cfg.reduction - 1 :: self.cfg.reduction][:, :n_steps]  # (B, U, M)
-        shifted = torch.cat([torch.zeros_like(seen[:, :1]), seen[:, :-1]], dim=1)
+        read = mel if noisy is None else noisy
+        seen = read[:, self.cfg.reduction - 1 :: self.cfg.reduction][:, :n_steps]  # (B, U, M)
+        if noisy is None:
+            seen = torch.cat([torch.zeros_like(seen[:, :1]), seen[:, :-1]], dim=1)
         steps = lens.div(self.cfg.reduction, rounding_mode="floor")  # (B,)
-        x = self.speech_decoder_prenet(shifted, xvector, kept=kept)
+        x = self.speech_decoder_prenet(seen, xvector, kept=kept)
         pad = self._leaking(padding_mask(steps, n_steps))
         x, weights = self.decoder(x, encoded.states, encoded.pad, pad=pad, weights=attention)
         before, stop_logits = self.speech_decoder_postnet.frames(x)
+        if noisy is not None:
+            before = before + noisy[:, : before.size(1)]
         after = self.speech_decoder_postnet.refine(
             before, padding_mask(steps * self.cfg.reduction, n_steps * self.cfg.reduction)
         )

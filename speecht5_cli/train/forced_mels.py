@@ -15,7 +15,7 @@ from speecht5_cli.data.feature_source import log_mel_info
 from speecht5_cli.data.feature_store import FEATS_JSON, FEATS_SCP, NUM_FRAMES
 from speecht5_cli.data.metadata import write_metadata
 from speecht5_cli.data.tables import write_table
-from speecht5_cli.decode.speech import PrenetDropout
+from speecht5_cli.decode.speech import PrenetDropout, named_pieces
 from speecht5_cli.errors import UsageError
 from speecht5_cli.files import atomic_dir
 from speecht5_cli.train.restore import Restored, restore
@@ -94,7 +94,8 @@ def forced_mels(model: Any, batch: Batch, seed: int) -> Iterator[tuple[str, np.n
     """(id, (L, M) float32) of each utterance by a SpeechT5, L cut to whole decoder steps; dropout as in generation."""
     mel, lens = batch["mel"], batch["mel_lens"]
     encoded = model.encode_text(batch["tokens"]) if "tokens" in batch.tensors else model.encode_speech(**batch.speech)
-    kept = PrenetDropout(model, seed, batch.ids).all_kept(mel.size(1) // model.cfg.reduction)
-    spoken = model.decode_speech(mel, lens, encoded, batch["xvector"], kept=kept)
+    pieces = named_pieces(batch.ids, list(range(len(batch.ids))))  # each in one piece
+    kept = PrenetDropout(model, seed, pieces).all_kept(mel.size(1) // model.cfg.reduction)
+    spoken = model.decode_speech(mel, lens, encoded, batch["xvector"], noisy=batch.get("noisy"), kept=kept)
     for id_, predicted, n in zip(batch.ids, spoken.after.float().cpu().numpy(), lens.tolist()):
         yield id_, predicted[: n - n % model.cfg.reduction]

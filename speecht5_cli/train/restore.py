@@ -29,6 +29,8 @@ from speecht5_cli.train.precision import Numbers
 from speecht5_cli.train.streams import dir_batches
 
 BY_SYMBOL = ("symbols.weight", "ctc_head.1.weight", "ctc_head.1.bias")
+STOP = "speech_decoder_postnet.stop.weight"  # a row for each frame of a decoder step
+BY_FRAME = (STOP, *(f"speech_decoder_postnet.{name}" for name in ("stop.bias", "mel.weight", "mel.bias")))
 
 
 @dataclass
@@ -125,6 +127,7 @@ class Inherited:
     new: list[str]  # parts that the old model lacks
     dropped: list[str]  # parts that the new model lacks
     symbols: SymbolMapping | None  # None: the vocabularies are the same, or one side has none
+    frames: tuple[int, int] | None = None  # of a decoder step, in the old and the new model, where they differ
 
     def __str__(self) -> str:
         parts = [
@@ -132,11 +135,17 @@ class Inherited:
             f"new: {', '.join(self.new) or 'nothing'}",
             f"not used: {', '.join(self.dropped) or 'nothing'}",
         ]
-        return "; ".join(parts + ([f"vocabulary: {self.symbols}"] if self.symbols else []))
+        if self.symbols:
+            parts.append(f"vocabulary: {self.symbols}")
+        if self.frames:
+            parts.append("frames of a decoder step: {}, were {}".format(*reversed(self.frames)))
+        return "; ".join(parts)
 
 
 def inherit(model: nn.Module, assets: Assets, source: Path) -> Inherited:
     """Start `model` from the model folder `source`: tensors by name, rows of the text tables by symbol.
+
+    With another number of frames a decoder step, those that both have are taken over.
 
     Raises CheckpointError when a tensor that both have differs in shape.
     """
@@ -144,6 +153,7 @@ def inherit(model: nn.Module, assets: Assets, source: Path) -> Inherited:
     tensors = read_tensors(folder / MODEL)
     own = model.state_dict()
     symbols = _carry_symbols(tensors, own, Assets(folder / ASSETS), assets)
+    frames = _carry_frames(tensors, own)
     shared = [name for name in own if name in tensors]
     for name in shared:
         if own[name].shape != tensors[name].shape:
@@ -157,6 +167,7 @@ def inherit(model: nn.Module, assets: Assets, source: Path) -> Inherited:
         new=_parts([name for name in own if name not in tensors], shared),
         dropped=_parts([name for name in tensors if name not in own], shared),
         symbols=symbols,
+        frames=frames,
     )
 
 
@@ -178,6 +189,22 @@ def _carry_symbols(
             rows[list(match.kept.keys())] = tensors[name][list(match.kept.values())]
             tensors[name] = rows
     return match
+
+
+def _carry_frames(tensors: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[int, int] | None:
+    """Put the first frames of the old model's decoder step in the place of the new one's; None if it has as many.
+
+    What a step says first, it says in both; frames that are new keep what they were drawn as.
+    """
+    if any(STOP not in weights for weights in (tensors, own)) or len(tensors[STOP]) == len(own[STOP]):
+        return None
+    old, new = len(tensors[STOP]), len(own[STOP])
+    for name in BY_FRAME:
+        rows, n_frames = own[name].clone(), min(old, new)
+        n_rows = len(rows) // new * n_frames
+        rows[:n_rows] = tensors[name][:n_rows]
+        tensors[name] = rows
+    return old, new
 
 
 def _parts(names: list[str], shared: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tiny import tiny_net
@@ -161,13 +162,28 @@ def test_stop_rules() -> None:
 def test_pieces_are_joined_by_pauses(net: SpeechT5, encoded: Encoded, voices: Tensor) -> None:
     owners = torch.tensor([0, 0, 2, 2, 2])
     said = speak(net, encoded, voices[:3], OPTIONS, ids=["a", "b", "c"], owners=owners, pause_frames=4)
-    pieces = generate(net, encoded, voices[owners], OPTIONS, ids=["a#0", "a#1", "c#2", "c#3", "c#4"])
+    pieces = generate(net, encoded, voices[owners], OPTIONS, ids=["a#0", "a#1", "c#0", "c#1", "c#2"])
     lengths = [len(piece.mel) for piece in pieces]
     assert [len(one.value) for one in said] == [sum(lengths[:2]) + 4, 4, sum(lengths[2:]) + 8]
     assert (said[0].value[lengths[0] : lengths[0] + 4] == SILENCE).all()
     assert (said[1].stopped, bool((said[1].value == SILENCE).all())) == ("nothing to say", True)
     by_length = any(piece.stopped == "length" for piece in pieces[2:])
     assert said[2].stopped == ("length" if by_length else "threshold")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 2, 0, 1, 3]])
+def test_utterances_are_spoken_as_if_alone(net: SpeechT5, encoded: Encoded, voices: Tensor, order: list[int]) -> None:
+    """Whatever stands beside and before them: dropout is drawn by an utterance's name, not by its place."""
+    together = Encoded(encoded.states[order], encoded.pad[order])
+    ids = [IDS[row] for row in order]
+    said = speak(net, together, voices[order], OPTIONS, ids=ids, owners=torch.arange(len(order)))
+    for row, one in zip(order, said):
+        (single,) = speak(
+            net, alone(encoded, row), voices[row : row + 1], OPTIONS, ids=[IDS[row]], owners=torch.tensor([0])
+        )
+        assert one.value.shape == single.value.shape
+        np.testing.assert_allclose(one.value, single.value, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()

@@ -115,6 +115,23 @@ def test_other_sizes(tiny_corpus: TinyCorpus, source: Path) -> None:
         inherit(model, assets, source)
 
 
+@pytest.mark.parametrize("reduction", [1, 3])
+def test_another_number_of_frames_a_step(tiny_corpus: TinyCorpus, source: Path, reduction: int) -> None:
+    """What the old model says first in a step of two, the new one says too; a third frame is new."""
+    assets = Assets(source / "assets")
+    torch.manual_seed(3)
+    model = load_task("tts").build(tiny_config(tiny_corpus, "tts", model={"reduction": reduction}), assets)
+    drawn, found, old = state(model), inherit(model, assets, source), weights(source)
+    assert str(found).endswith(f"frames of a decoder step: {reduction}, were 2")
+    for part, rows in (("mel", 80), ("stop", 1)):
+        for kind in ("weight", "bias"):
+            name, n_kept = f"speech_decoder_postnet.{part}.{kind}", rows * min(2, reduction)
+            now = model.state_dict()[name]
+            assert len(now) == rows * reduction
+            assert torch.equal(now[:n_kept], old[name][:n_kept])
+            assert torch.equal(now[n_kept:], drawn[name][n_kept:])
+
+
 def test_sizes_come_from_the_initial_model(tiny_corpus: TinyCorpus, source: Path) -> None:
     """The file may override what does not change shapes, but not name another size."""
     old = read_model_config(source / "model")["model"]
