@@ -24,7 +24,7 @@ LENGTH, BATCH, SIZE = (
 
 def rows(effort: Effort) -> Iterator[Row]:
     """Each cost for one unit of work: flat is as good as it gets."""
-    pair = base_pair("SpeechT5ForSpeechToText")
+    pair = base_pair("SpeechT5ForSpeechToText").suited("fp32")
     for seconds in LENGTHS_S[: 2 if effort.quick else None]:
         mine, peer = in_turns(*encoders(pair, seconds), effort, units=seconds)
         yield Row("costs", LENGTH, "s of sound", mine, peer, at=seconds)

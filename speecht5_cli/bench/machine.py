@@ -2,11 +2,11 @@
 
 import os
 import platform
-from pathlib import Path
 
 import torch
 
 from speecht5_cli import __version__
+from speecht5_cli.device import processor
 
 
 def description() -> dict[str, str | int]:
@@ -23,9 +23,5 @@ def description() -> dict[str, str | int]:
 
 
 def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    extensions = {"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"}
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    return ", ".join([names[0] if names else platform.processor(), *sorted(extensions & set(flags))])
+    extensions = {"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"} & set(processor("flags").split())
+    return ", ".join([processor("model name") or platform.processor(), *sorted(extensions)])

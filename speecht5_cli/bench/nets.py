@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from speecht5_cli.errors import UsageError
-from speecht5_cli.models.int8 import in_int8
 from speecht5_cli.models.speecht5 import SpeechT5
 from speecht5_cli.models.vocoder import HifiGan
 from speecht5_cli.train.hf_files import read_hf
+from speecht5_cli.train.precision import Numbers
 
 SAMPLE_RATE = 16_000
 EOS = 2  # in both vocabularies
@@ -29,11 +29,15 @@ class Pair:
     ours: SpeechT5
     theirs: Any
 
-    def in_int8(self) -> "Pair":
-        """Ours with 8-bit linear layers, theirs as it is."""
-        rounded = deepcopy(self.ours)
-        in_int8(rounded)
-        return Pair(rounded, self.theirs)
+    def suited(self, precision: str) -> "Pair":
+        """Ours as it decodes in that precision, theirs as it is."""
+        return Pair(suited(deepcopy(self.ours), precision), self.theirs)
+
+
+def suited(net: SpeechT5, precision: str) -> SpeechT5:
+    """The net as it decodes on a CPU in that precision, changed in place."""
+    Numbers.of(precision, torch.device("cpu")).suit(net)
+    return net
 
 
 def transformers() -> Any:

@@ -17,8 +17,8 @@ CASES = ((400, 1), (1600, 1), (400, 8))  # frames, batch
 
 def rows(effort: Effort) -> Iterator[Row]:
     """Mel spectrograms of fixed lengths; the vocoder is not counted."""
-    exact = base_pair("SpeechT5ForTextToSpeech")
-    rounded = exact.in_int8()
+    both = base_pair("SpeechT5ForTextToSpeech")
+    exact, rounded = both.suited("fp32"), both.suited("int8")
     plain = [(exact, "", frames, batch) for frames, batch in CASES[: 1 if effort.quick else None]]
     for pair, precision, frames, batch in [*plain, (rounded, ", int8 beside fp32", *CASES[0])]:
         tokens, voices = inputs(batch)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from speecht5_cli.bench.measure import Effort, Row, in_turns
-from speecht5_cli.bench.nets import EOS, Pair, base_pair, wave
+from speecht5_cli.bench.nets import EOS, Pair, base_pair, suited, wave
 from speecht5_cli.data.vocabulary import FIRST
 from speecht5_cli.decode.beam import Found, Search, Weighted
 from speecht5_cli.decode.language import Language, LanguageScorer
@@ -25,16 +25,16 @@ SYMBOLS = 81
 
 def rows(effort: Effort) -> Iterator[Row]:
     """Searches of each width on encoded speech, the encoder not counted."""
-    exact = base_pair("SpeechT5ForSpeechToText")
+    plain = base_pair("SpeechT5ForSpeechToText")
     tokens = 20 if effort.quick else TOKENS
-    for pair, precision, batch, beam in cases(exact, effort):
+    for pair, precision, batch, beam in cases(plain, effort):
         ours, theirs = encoded(pair, batch)
 
         def search(pair: Pair = pair, beam: int = beam, ours: Encoded = ours) -> list[list[Found]]:
             return searched(pair, ours, beam, tokens)
 
         def generate(beam: int = beam, theirs: Tensor = theirs) -> Tensor:
-            return generated(exact, theirs, beam, tokens)
+            return generated(plain, theirs, beam, tokens)
 
         differing = sum(a != b for a, b in zip(best(search()), generate().tolist()))
         mine, peer = in_turns(search, generate, effort, units=tokens)
@@ -48,6 +48,7 @@ def joint_rows(effort: Effort, tokens: int) -> Iterator[Row]:
     """The decoder with CTC prefixes, and with a language model besides. Nobody else here does that in batches."""
     torch.manual_seed(0)
     net = SpeechT5(ModelConfig(), Parts(speech_in=True, text_out=True, vocabulary=SYMBOLS, blank=SYMBOLS - 1)).eval()
+    net = suited(net, "fp32")
     language = Language(LanguageModel(LMConfig(), SYMBOLS).eval(), (*FIRST, *map(str, range(len(FIRST), SYMBOLS))))
     for batch in BATCHES[: 1 if effort.quick else None]:
         sound = wave(SECONDS, batch=batch)
@@ -75,12 +76,12 @@ def jointly(net: SpeechT5, source: Encoded, models: list[Language], tokens: int)
         return Search(scorers, limits, beam=beam, eos=EOS, forbidden=(), min_tokens=tokens).run()
 
 
-def cases(exact: Pair, effort: Effort) -> Iterator[tuple[Pair, str, int, int]]:
+def cases(plain: Pair, effort: Effort) -> Iterator[tuple[Pair, str, int, int]]:
     """Models, what to call their precision, batch, beam."""
+    exact, rounded = plain.suited("fp32"), plain.suited("int8")
     for batch in BATCHES[: 1 if effort.quick else None]:
         for beam in BEAMS[: 2 if effort.quick else None]:
             yield exact, "", batch, beam
-    rounded = exact.in_int8()
     for beam in BEAMS[:2]:
         yield rounded, ", int8 beside fp32", 1, beam
 

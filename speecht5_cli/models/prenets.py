@@ -12,7 +12,6 @@ from torch.nn.functional import conv2d, embedding, gelu, normalize
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.conv_features import ConvFeatures, frame_lens
 from speecht5_cli.models.dropout import Dropout, dropout
-from speecht5_cli.models.linear import StepLinear
 from speecht5_cli.models.masks import chunked_padding_mask, padding_mask
 from speecht5_cli.models.positions import PaddedPositions, ScaledPositions
 
@@ -142,9 +141,9 @@ class SpeechDecoderPrenet(nn.Module):
         super().__init__()
         self.rate, self.shared_dropout = cfg.prenet_dropout, cfg.compat == "hf"
         self.layers = nn.ModuleList(nn.Linear(n_in, cfg.prenet_dim) for n_in in (cfg.n_mels, cfg.prenet_dim))
-        self.projection = StepLinear(cfg.prenet_dim, cfg.d_model)
+        self.projection = nn.Linear(cfg.prenet_dim, cfg.d_model)
         self.positions = ScaledPositions(cfg.d_model, cfg.position_dropout)
-        self.speaker = StepLinear(cfg.d_model + cfg.xvector_dim, cfg.d_model)
+        self.speaker = nn.Linear(cfg.d_model + cfg.xvector_dim, cfg.d_model)
 
     def forward(
         self,

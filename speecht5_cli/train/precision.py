@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
+from speecht5_cli.device import processor
 from speecht5_cli.errors import UsageError
+from speecht5_cli.models.int8 import in_int8
+from speecht5_cli.models.linear import for_few_rows
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,13 @@ class Numbers:
         if precision == "int8" and device.type != "cpu":
             raise UsageError("precision int8 is for CPUs; a GPU is faster in bf16")
         return cls(device, precision)
+
+    def suit(self, model: nn.Module) -> None:
+        """Replace layers of a model for inference by those that are fastest with these numbers, in place."""
+        if self.name == "int8":
+            in_int8(model)
+        elif self.name == "fp32" and self.device.type == "cpu" and processor("vendor_id") == "AuthenticAMD":
+            for_few_rows(model)
 
     def __call__(self) -> torch.autocast:
         """The context that a forward pass runs in."""

@@ -18,7 +18,6 @@ from speecht5_cli.data.vocabulary import VOCAB_FILE, SymbolMapping, Vocabulary, 
 from speecht5_cli.device import best_device
 from speecht5_cli.errors import CheckpointError
 from speecht5_cli.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
-from speecht5_cli.models.int8 import in_int8
 from speecht5_cli.plugins import TaskPlugin, load_task
 from speecht5_cli.tensors import read_tensors
 from speecht5_cli.train.checkpoint import load_exactly
@@ -90,8 +89,7 @@ def restore(
     tensors = read_tensors(folder / MODEL)
     model = _materialised(model, tensors, str(folder))
     model = model.to(where).eval()
-    if numbers.name == "int8":
-        in_int8(model)
+    numbers.suit(model)
     return Restored(folder, plugin, cfg, assets, model, numbers)
 
 

@@ -7,7 +7,6 @@ from torch import nn
 
 from speecht5_cli.models import int8
 from speecht5_cli.models.int8 import Int8Linear, in_int8
-from speecht5_cli.models.linear import StepLinear
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -36,7 +35,7 @@ def test_only_large_layers_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None
     n = in_int8(net)
     assert n == sum(isinstance(module, Int8Linear) for module in net.modules()) > 10
     assert type(net.decoder.layers[0].ffn.inner) is Int8Linear
-    assert not [m for m in net.modules() if type(m) in (nn.Linear, StepLinear) and m.weight.numel() >= 32 * 32]
+    assert not [m for m in net.modules() if type(m) is nn.Linear and m.weight.numel() >= 32 * 32]
 
 
 def test_what_reads_the_same_is_one_product(monkeypatch: pytest.MonkeyPatch) -> None:

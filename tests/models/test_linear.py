@@ -2,51 +2,68 @@
 
 import pytest
 import torch
-from torch import nn
-from torch.nn.functional import linear
+from tiny import tiny_net
+from torch import Tensor, nn
 
-from speecht5_cli.models.linear import LEAST_WEIGHTS, MOST_ROWS, StepLinear
+from speecht5_cli.models.linear import LEAST_WEIGHTS, MOST_INPUTS, MOST_ROWS, StepLinear, for_few_rows
 
 
+def layers() -> tuple[nn.Linear, StepLinear]:
+    torch.manual_seed(0)
+    plain = nn.Linear(30, 26)
+    return plain, StepLinear(plain)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("shape", [(1,), (1, 1), (2, 1), (1, 3), (2, 2), (5, 1), (2, 3), (0, 1), (4, 2, 2)])
 def test_is_a_linear_layer(shape: tuple[int, ...]) -> None:
-    torch.manual_seed(0)
-    layer = StepLinear(400, 360).eval()
-    assert layer.weight.numel() >= LEAST_WEIGHTS
-    x = torch.randn(*shape, 400)
-    expected = linear(x, layer.weight, layer.bias)
-    assert layer(x).shape == expected.shape
-    torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
+    plain, ours = layers()
+    x = torch.randn(*shape, 30)
+    assert ours(x).shape == plain(x).shape
+    torch.testing.assert_close(ours(x), plain(x), atol=1e-5, rtol=1e-5)
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("n_rows", range(1, MOST_ROWS + 1))
 def test_rows_that_do_not_lie_in_one_piece(n_rows: int) -> None:
-    layer, x = StepLinear(400, 360).eval(), torch.randn(400, 2 * n_rows)[:, ::2].t()
-    torch.testing.assert_close(layer(x), linear(x, layer.weight, layer.bias), atol=1e-5, rtol=1e-5)
+    plain, ours = layers()
+    x = torch.randn(30, 2 * n_rows)[:, ::2].t()
+    torch.testing.assert_close(ours(x), plain(x), atol=1e-5, rtol=1e-5)
 
 
-def test_gradients_are_those_of_a_linear_layer() -> None:
-    layer, x = StepLinear(400, 360).eval(), torch.randn(1, 400, requires_grad=True)
-    given = torch.randn(1, 360)
-    got = torch.autograd.grad(layer(x), [x, *layer.parameters()], given)
-    expected = torch.autograd.grad(linear(x, layer.weight, layer.bias), [x, *layer.parameters()], given)
-    for one, other in zip(got, expected):
-        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-5)
+@torch.no_grad()
+@pytest.mark.parametrize(("n_rows", "plain"), [(1, False), (MOST_ROWS, False), (MOST_ROWS + 1, True)])
+def test_which_way_is_taken(n_rows: int, plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, ours = layers()
+    calls: list[Tensor] = []
+    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: calls.append(x))
+    ours(torch.randn(n_rows, 30))
+    assert bool(calls) == plain
 
 
-@pytest.mark.parametrize(
-    ("sizes", "n_rows", "training", "plain"),
-    [
-        ((400, 360), MOST_ROWS, False, False),
-        ((400, 360), MOST_ROWS + 1, False, True),
-        ((400, 360), 1, True, True),
-        ((256, 256), 1, False, True),
-    ],
-)
-def test_which_way_is_taken(
-    sizes: tuple[int, int], n_rows: int, training: bool, plain: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    layer, taken = StepLinear(*sizes).train(training), []
-    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: taken.append(len(x)))
-    layer(torch.randn(n_rows, sizes[0]))
-    assert bool(taken) == plain
+def test_which_layers_it_pays_for() -> None:
+    wide = LEAST_WEIGHTS // 256
+    net = nn.Sequential(
+        nn.Linear(256, wide),
+        nn.Linear(256, wide - 1),
+        nn.Linear(256, wide, bias=False),
+        nn.Linear(MOST_INPUTS + 1, 256),
+        nn.Sequential(nn.Linear(256, wide)),
+    )
+    for_few_rows(net)
+    assert [type(layer) for layer in [*net[:4], net[4][0]]] == [StepLinear, *[nn.Linear] * 3, StepLinear]
+
+
+@torch.no_grad()
+def test_a_model_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Step by step, where the way is another one."""
+    monkeypatch.setattr("speecht5_cli.models.linear.LEAST_WEIGHTS", 1)
+    plain, ours = tiny_net(seed=4), tiny_net(seed=4)
+    for_few_rows(ours)
+    assert any(isinstance(layer, StepLinear) for layer in ours.decoder.modules())
+    tokens = torch.tensor([[5, 6, 7, 8, 2]])
+    logits = []
+    for net in (plain, ours):
+        cache = net.start(net.encode_text(tokens))
+        logits.append(torch.stack([net.next_text(tokens[:, step], cache) for step in range(5)]))
+    torch.testing.assert_close(*logits, atol=1e-4, rtol=1e-4)
