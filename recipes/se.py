@@ -17,7 +17,7 @@ from speecht5_cli.data.datadir import DataDir
 from speecht5_cli.data.examples import long_enough, speech_to_speech, voice_of
 from speecht5_cli.data.features import log_mel
 from speecht5_cli.data.frames import LOG_MEL_HOP_SAMPLES
-from speecht5_cli.data.noise import mixed, noise, repeated
+from speecht5_cli.data.noise import N_TALKERS, mixed, noise, repeated
 from speecht5_cli.data.rows import Row
 from speecht5_cli.data.silence import split_at_silence
 from speecht5_cli.decode.options import SpeechGeneration
@@ -41,9 +41,14 @@ class Mixing:
     """Noisy speech made while training, from the clean side of a pair."""
 
     share: float = 0.0  # of the examples; the others are as the data dir has them
-    kinds: tuple[Literal["white", "pink", "hum"], ...] = ("white", "pink", "hum")  # of generated noise
+    kinds: tuple[Literal["white", "pink", "hum", "babble"], ...] = ("white", "pink", "hum")  # of generated noise
+    talkers: tuple[Path, ...] = ()  # data dirs of the speech that babble is made of
     noises: tuple[Path, ...] = ()  # data dirs of recorded noise, in place of the generated kinds
     snr_db: tuple[float, float] = (0.0, 15.0)  # drawn evenly between
+
+    def __post_init__(self) -> None:
+        if "babble" in self.kinds and not self.talkers:
+            raise ValueError("babble is made of speech: name data dirs of it (talkers)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +81,9 @@ class Se:
     output: Literal["speech"] = "speech"
 
     def streams(self, cfg: Any) -> tuple[Stream, ...]:
-        return (Stream("speech", inputs=("wav.scp", "xvector.scp"), targets=("target.scp",)),)
+        mixing = cfg.task.mixing
+        beside = (*mixing.talkers, *mixing.noises)
+        return (Stream("speech", inputs=("wav.scp", "xvector.scp"), targets=("target.scp",), beside=beside),)
 
     def assets(self, cfg: Any) -> dict[str, Source]:
         return {}
@@ -140,9 +147,16 @@ def made_noisy(utterance: str, clean: np.ndarray, mixing: Mixing, rng: np.random
 def drawn_noise(mixing: Mixing, n_samples: int, rng: np.random.Generator) -> np.ndarray:
     """(n_samples,) of recorded or generated noise."""
     if mixing.noises:
-        recordings = recordings_of(mixing.noises)
-        return repeated(read_audio(recordings[rng.integers(len(recordings))]), n_samples, rng)
-    return noise(str(rng.choice(mixing.kinds)), n_samples, rng)
+        (recording,) = some_of(mixing.noises, 1, rng)
+        return repeated(recording, n_samples, rng)
+    kind = str(rng.choice(mixing.kinds))
+    return noise(kind, n_samples, rng, some_of(mixing.talkers, N_TALKERS, rng) if kind == "babble" else ())
+
+
+def some_of(dirs: tuple[Path, ...], n: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """n of the data dirs' recordings."""
+    recordings = recordings_of(dirs)
+    return [read_audio(recordings[number]) for number in rng.integers(len(recordings), size=n)]
 
 
 @cache

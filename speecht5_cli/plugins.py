@@ -35,6 +35,7 @@ class Stream:
     targets: tuple[str, ...] = ()  # files that training needs besides, such as ("text",)
     optional: tuple[str, ...] = ()  # files that are used where they are there
     numbers: str = "none"  # language in which the numbers of its text are read out; none: characters stand as they are
+    beside: tuple[Path, ...] = ()  # data dirs whose sounds examples are mixed with
     cost: Literal["seconds", "tokens"] = "seconds"  # what a batch is measured in; "tokens": lines of plain text files
 
 

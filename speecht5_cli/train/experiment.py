@@ -33,6 +33,7 @@ def inputs_of(plugin: TaskPlugin, cfg: RunConfig, init: Path | None) -> dict[str
         else:
             files = stream.inputs + stream.targets + stream.optional
             paths += with_archives(folder / name for folder in (*cfg.data.train, *cfg.data.dev) for name in files)
+            paths += with_archives(folder / "wav.scp" for folder in stream.beside)
     return {str(path): fingerprint(path) for path in paths if path.exists()}
 
 

@@ -73,6 +73,22 @@ def test_joined_waves_keep_their_gaps() -> None:
     assert wave.tolist() == [1] * 3 + [0] * 16 + [2] * 2
 
 
+def test_babble_while_training(tmp_path: Path) -> None:
+    """Of the recordings that are named, anew every time."""
+    for name in ("a", "b"):
+        write_audio(tmp_path / f"{name}.wav", speech())
+    tables = {name: str(tmp_path / f"{name}.wav") for name in ("a", "b")}
+    write_tables(tmp_path / "talkers", {"wav.scp": tables, "utt2spk": {"a": "a", "b": "b"}})
+    mixing, clean = Mixing(kinds=("babble",), talkers=(tmp_path / "talkers",), snr_db=(5.0, 5.0)), speech(RATE // 2)
+    rng = np.random.default_rng(1)
+    first, second = (made_noisy("u", clean, mixing, rng) for _ in range(2))
+    assert not np.allclose(first, second)
+    ratio = np.square(clean, dtype=np.float64).sum() / np.square(first - clean, dtype=np.float64).sum()
+    assert 10 * np.log10(ratio) == pytest.approx(5.0, abs=0.01)
+    with pytest.raises(ValueError, match=r"babble is made of speech: name data dirs of it \(talkers\)"):
+        Mixing(kinds=("white", "babble"))
+
+
 def test_recorded_noise_with_pauses(tmp_path: Path) -> None:
     """Where it is silent for as long as the speech, it is drawn again; noise that is silent throughout is an error."""
     recordings = {"a": np.concatenate([np.zeros(4 * RATE), speech()]), "b": np.zeros(RATE)}

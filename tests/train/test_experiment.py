@@ -193,6 +193,15 @@ def test_other_speaker_vectors_start_anew(tiny_corpus: TinyCorpus, tmp_path: Pat
     assert changed == [str(tmp_path / "train" / "xvector.ark")]
 
 
+def test_other_noise_starts_anew(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    plugin, marks = load_task("se"), []
+    tree = tiny_tree(tiny_corpus, "se") | {"se": {"mixing": {"noises": [str(tmp_path / "noise")]}}}
+    for name in ("a", "b"):
+        write_tables(tmp_path / "noise", {"wav.scp": {name: f"{name}.wav"}, "utt2spk": {name: name}})
+        marks.append(inputs_of(plugin, run_config(plugin, tree), None))
+    assert [path for path in marks[0] if marks[0][path] != marks[1][path]] == [str(tmp_path / "noise" / "wav.scp")]
+
+
 @pytest.mark.parametrize(
     ("word", "complaint"),
     [
