@@ -109,9 +109,9 @@ def pairs(tiny_corpus: TinyCorpus, tmp_path_factory: pytest.TempPathFactory) -> 
     return {"train": root / "train", "dev": root / "dev"}
 
 
-def settings(corpus: TinyCorpus, pairs: dict[str, Path], *words: str) -> Any:
+def settings(corpus: TinyCorpus, pairs: dict[str, Path], *words: str, **task: str) -> Any:
     own = (f"data.train={pairs['train']}", f"data.dev={pairs['dev']}", "model.prenet_dropout=0.5")
-    tree = tiny_tree(corpus, "se", *own, *words) | {"se": {"decoder_input": "source"}}
+    tree = tiny_tree(corpus, "se", *own, *words) | {"se": task or {"decoder_input": "source"}}
     return run_config(load_task("se"), tree)
 
 
@@ -143,6 +143,17 @@ def test_it_learns_what_to_take_away(cleaner: Path, pairs: dict[str, Path]) -> N
         before.append(np.abs(noisy - true).mean())
         after.append(np.abs(cleaned - true).mean())
     assert np.mean(after) < 0.7 * np.mean(before)
+
+
+def test_as_long_as_the_input_step_by_step(tiny_corpus: TinyCorpus, pairs: dict[str, Path], tmp_path: Path) -> None:
+    """Going on from what it said, too, whatever a model that learnt nothing thinks of the end."""
+    words = ("train.max_steps=1", "train.validate_every=1", "train.decode_dev=0")
+    run(load_task("se"), settings(tiny_corpus, pairs, *words, length="input"), tmp_path / "se")
+    rows = UtteranceRows([pairs["dev"]], ["wav.scp"])
+    n_frames = {row.id: len(log_mel(row.audio())) for row in map(rows.row, range(len(rows)))}
+    for one in enhanced(tmp_path / "se", pairs["dev"]):
+        assert one.stopped == "input length"
+        assert len(one.value) == n_frames[one.id] // 2 * 2
 
 
 def test_a_vocoder_learns_from_what_comes_out(cleaner: Path, pairs: dict[str, Path], tmp_path: Path) -> None:
