@@ -47,7 +47,7 @@ class Mixing:
     snr_db: tuple[float, float] = (0.0, 15.0)  # drawn evenly between
 
     def __post_init__(self) -> None:
-        if "babble" in self.kinds and not self.talkers:
+        if self.share and "babble" in self.kinds and not self.talkers and not self.noises:
             raise ValueError("babble is made of speech: name data dirs of it (talkers)")
 
 
@@ -83,7 +83,8 @@ class Se:
     def streams(self, cfg: Any) -> tuple[Stream, ...]:
         mixing = cfg.task.mixing
         beside = (*mixing.talkers, *mixing.noises)
-        return (Stream("speech", inputs=("wav.scp", "xvector.scp"), targets=("target.scp",), beside=beside),)
+        inputs = ("wav.scp", "xvector.scp")
+        return (Stream("speech", inputs, targets=("target.scp",), optional=("utt2spk",), beside=beside),)
 
     def assets(self, cfg: Any) -> dict[str, Source]:
         return {}
@@ -101,7 +102,7 @@ class Se:
             return example | ({"noisy": [log_mel(piece) for piece in pieces]} if _in_place(cfg) else {})
         clean = row.audio("target.scp")
         mix = rng is not None and rng.random() < cfg.task.mixing.share
-        noisy = made_noisy(row.id, clean, cfg.task.mixing, rng) if mix and rng else row.audio()
+        noisy = made_noisy(row, clean, cfg.task.mixing, rng) if mix and rng else row.audio()
         example = {"pieces": [long_enough(noisy)], "xvector": voice, "mel": log_mel(clean)}
         return _along(row.id, example) if _in_place(cfg) else example
 
@@ -132,37 +133,40 @@ class Se:
         return score_speech(hyp_dir, ref_dir, references="target.scp", aligned=True)
 
 
-def made_noisy(utterance: str, clean: np.ndarray, mixing: Mixing, rng: np.random.Generator) -> np.ndarray:
+def made_noisy(row: Row, clean: np.ndarray, mixing: Mixing, rng: np.random.Generator) -> np.ndarray:
     """The clean wave (n,) with noise at a random ratio. Raises DataError that names the utterance if it is silent."""
-    for _ in range(1 + RETRIES):
-        sound = drawn_noise(mixing, len(clean), rng)
-        if sound.any():  # recordings may pause for longer than an utterance lasts
-            break
+    speaker = row.values.get("utt2spk", "")
     try:
+        for _ in range(1 + RETRIES):
+            sound = drawn_noise(mixing, len(clean), rng, without=speaker)
+            if sound.any():  # recordings may pause for longer than an utterance lasts
+                break
         return mixed(clean, sound, rng.uniform(*mixing.snr_db))
     except DataError as error:
-        raise DataError(f"utterance {utterance}: {error}") from None
+        raise DataError(f"utterance {row.id}: {error}") from None
 
 
-def drawn_noise(mixing: Mixing, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-    """(n_samples,) of recorded or generated noise."""
+def drawn_noise(mixing: Mixing, n_samples: int, rng: np.random.Generator, *, without: str) -> np.ndarray:
+    """(n_samples,) of recorded or generated noise; in babble, a speaker does not talk over himself."""
     if mixing.noises:
-        (recording,) = some_of(mixing.noises, 1, rng)
-        return repeated(recording, n_samples, rng)
-    kind = str(rng.choice(mixing.kinds))
-    return noise(kind, n_samples, rng, some_of(mixing.talkers, N_TALKERS, rng) if kind == "babble" else ())
-
-
-def some_of(dirs: tuple[Path, ...], n: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """n of the data dirs' recordings."""
-    recordings = recordings_of(dirs)
-    return [read_audio(recordings[number]) for number in rng.integers(len(recordings), size=n)]
+        recordings = recordings_of(mixing.noises)
+        return repeated(read_audio(recordings[rng.integers(len(recordings))]), n_samples, rng)
+    kind, talkers = str(rng.choice(mixing.kinds)), []
+    if kind == "babble":
+        others = recordings_of(mixing.talkers, without)
+        chosen = rng.choice(len(others), min(N_TALKERS, len(others)), replace=False) if others else ()
+        talkers = [read_audio(others[number]) for number in chosen]
+    return noise(kind, n_samples, rng, talkers)
 
 
 @cache
-def recordings_of(dirs: tuple[Path, ...]) -> list[AudioRef]:
-    """All sounds of the data dirs, in the order of their names."""
-    return [ref for path in dirs for _, ref in sorted(DataDir(path).audio().items())]
+def recordings_of(dirs: tuple[Path, ...], without: str = "") -> list[AudioRef]:
+    """All sounds of the data dirs but those of a speaker, in the order of their names."""
+    found: list[AudioRef] = []
+    for folder in map(DataDir, dirs):
+        speakers = folder.table("utt2spk")
+        found += [ref for name, ref in sorted(folder.audio().items()) if speakers[name] != without]
+    return found
 
 
 def _in_place(cfg: Any) -> bool:

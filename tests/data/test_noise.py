@@ -9,6 +9,7 @@ from speecht5_recipes.se import Mixing, made_noisy
 from speecht5_cli.data.audio import write_audio
 from speecht5_cli.data.datadir import write_tables
 from speecht5_cli.data.noise import NOISE_KINDS, babble, hum, joined, mixed, named_rng, noise, pink_noise
+from speecht5_cli.data.rows import Row
 from speecht5_cli.errors import DataError
 
 RATE = 16_000
@@ -73,20 +74,34 @@ def test_joined_waves_keep_their_gaps() -> None:
     assert wave.tolist() == [1] * 3 + [0] * 16 + [2] * 2
 
 
+def tone(hz: float, n_samples: int) -> np.ndarray:
+    return (0.1 * np.sin(2 * np.pi * hz * np.arange(n_samples) / RATE)).astype(np.float32)
+
+
 def test_babble_while_training(tmp_path: Path) -> None:
-    """Of the recordings that are named, anew every time."""
-    for name in ("a", "b"):
-        write_audio(tmp_path / f"{name}.wav", speech())
-    tables = {name: str(tmp_path / f"{name}.wav") for name in ("a", "b")}
-    write_tables(tmp_path / "talkers", {"wav.scp": tables, "utt2spk": {"a": "a", "b": "b"}})
-    mixing, clean = Mixing(kinds=("babble",), talkers=(tmp_path / "talkers",), snr_db=(5.0, 5.0)), speech(RATE // 2)
-    rng = np.random.default_rng(1)
-    first, second = (made_noisy("u", clean, mixing, rng) for _ in range(2))
-    assert not np.allclose(first, second)
-    ratio = np.square(clean, dtype=np.float64).sum() / np.square(first - clean, dtype=np.float64).sum()
-    assert 10 * np.log10(ratio) == pytest.approx(5.0, abs=0.01)
+    """Of the recordings that are named, anew every time; nobody talks over himself."""
+    pitches = {"a": 500.0, "b": 1000.0, "c": 2000.0}
+    for name, hz in pitches.items():
+        write_audio(tmp_path / f"{name}.wav", tone(hz, RATE))
+    tables = {"wav.scp": {name: str(tmp_path / f"{name}.wav") for name in pitches}, "utt2spk": {n: n for n in pitches}}
+    write_tables(tmp_path / "talkers", tables)
+    mixing = Mixing(share=1.0, kinds=("babble",), talkers=(tmp_path / "talkers",), snr_db=(5.0, 5.0))
+    rng, clean = np.random.default_rng(1), tone(300.0, RATE)
+    row = Row("u", {"utt2spk": "b"}, {})
+    sounds = [made_noisy(row, clean, mixing, rng) - clean for _ in range(2)]
+    assert not np.allclose(*sounds)
+    for sound in sounds:
+        assert 10 * np.log10(np.square(clean).sum() / np.square(sound).sum()) == pytest.approx(5.0, abs=0.01)
+        power = np.square(np.abs(np.fft.rfft(sound)))
+        heard = {name: power[round(hz) - 5 : round(hz) + 6].sum() / power.sum() for name, hz in pitches.items()}
+        assert heard["a"] == pytest.approx(0.5, abs=0.05) and heard["c"] == pytest.approx(0.5, abs=0.05)
+        assert heard["b"] < 0.01
+    with pytest.raises(DataError, match="utterance u: babble is made of speech, and there is none to make it of"):
+        alone = {name: {"b": table["b"]} for name, table in tables.items()}
+        write_tables(tmp_path / "alone", alone)
+        made_noisy(row, clean, Mixing(share=1.0, kinds=("babble",), talkers=(tmp_path / "alone",)), rng)
     with pytest.raises(ValueError, match=r"babble is made of speech: name data dirs of it \(talkers\)"):
-        Mixing(kinds=("white", "babble"))
+        Mixing(share=0.5, kinds=("white", "babble"))
 
 
 def test_recorded_noise_with_pauses(tmp_path: Path) -> None:
@@ -97,6 +112,6 @@ def test_recorded_noise_with_pauses(tmp_path: Path) -> None:
         write_tables(tmp_path / name, {"wav.scp": {name: str(tmp_path / f"{name}.wav")}, "utt2spk": {name: name}})
     rng, clean = np.random.default_rng(1), speech(RATE // 2)
     for _ in range(50):
-        assert np.abs(made_noisy("u", clean, Mixing(noises=(tmp_path / "a",)), rng) - clean).max() > 0
+        assert np.abs(made_noisy(Row("u", {}, {}), clean, Mixing(noises=(tmp_path / "a",)), rng) - clean).max() > 0
     with pytest.raises(DataError, match=r"^utterance u: a signal-to-noise ratio needs speech and noise that are not"):
-        made_noisy("u", clean, Mixing(noises=(tmp_path / "b",)), rng)
+        made_noisy(Row("u", {}, {}), clean, Mixing(noises=(tmp_path / "b",)), rng)
