@@ -58,7 +58,8 @@ class SeConfig:
     longest_s: float = 20.0  # enhanced in one go; longer speech is split at silences
     length: Literal["stop", "input"] = "stop"  # input: as long as what came in, whatever the stop probability
     # What a decoder step reads: the last frame that was said (target), or the noisy frame at its own place (source), on
-    # top of which it speaks. Then no step waits for another, and the length is the input's.
+    # top of which it speaks. Then no step waits for another, and the length is the input's: `length` and what decoding
+    # says of ends do not count.
     decoder_input: Literal["target", "source"] = "target"
     mixing: Mixing = field(default_factory=Mixing)
     freeze_encoder_steps: int = 0
@@ -97,9 +98,10 @@ class Se:
     def example(self, row: Row, cfg: Any, assets: Assets, rng: np.random.Generator | None) -> dict[str, Any]:
         voice = voice_of(row, assets, dim=cfg.model.xvector_dim)
         if "target.scp" not in row:
-            pieces = [long_enough(piece) for piece in split_at_silence(row.audio(), cfg.task.longest_s)]
-            example = {"pieces": pieces, "xvector": voice}
-            return example | ({"noisy": [log_mel(piece) for piece in pieces]} if _in_place(cfg) else {})
+            wave = long_enough(row.audio())
+            pieces = split_at_silence(wave, cfg.task.longest_s)
+            example = {"pieces": [long_enough(piece) for piece in pieces], "xvector": voice}
+            return example | ({"noisy": _frames_of(pieces, log_mel(wave))} if _in_place(cfg) else {})
         clean = row.audio("target.scp")
         mix = rng is not None and rng.random() < cfg.task.mixing.share
         noisy = made_noisy(row, clean, cfg.task.mixing, rng) if mix and rng else row.audio()
@@ -119,13 +121,13 @@ class Se:
         return speaking_loss(model, encoded, batch.tensors, cfg.task, step)
 
     def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
-        from speecht5_cli.decode.speech import clean_pieces, speak
+        from speecht5_cli.decode.speech import speak, speak_in_place
 
         encoded, voices, options = model.encode_speech(**batch.speech), batch["xvector"], cfg.task.decode
         ids, owners = batch.ids, batch["owners"]
         if _in_place(cfg):
             noisy, n_frames = batch["noisy"], batch["noisy_lens"]
-            return clean_pieces(model, encoded, voices, noisy, n_frames, options, ids=ids, owners=owners)
+            return speak_in_place(model, encoded, voices, noisy, n_frames, options, ids=ids, owners=owners)
         n_steps = _steps_of(batch["wav_lens"], cfg.model.reduction) if cfg.task.length == "input" else None
         return speak(model, encoded, voices, options, ids=ids, owners=owners, n_steps=n_steps)
 
@@ -174,6 +176,12 @@ def _in_place(cfg: Any) -> bool:
     return bool(cfg.task.decoder_input == "source")
 
 
+def _frames_of(pieces: list[np.ndarray], mel: np.ndarray) -> list[np.ndarray]:
+    """The log-mel (L, M) of a wave, cut where its pieces end: as many frames in all, whatever the number of pieces."""
+    ends = np.cumsum([len(piece) for piece in pieces])[:-1]
+    return np.split(mel, np.round(ends / LOG_MEL_HOP_SAMPLES).astype(int))
+
+
 def _along(utterance: str, example: dict[str, Any]) -> dict[str, Any]:
     """With the noisy log-mel, as long as the clean one.
 
@@ -196,7 +204,8 @@ def _with_noisy(batch: Batch, examples: list[dict[str, Any]], reduction: int) ->
         rows = [mel[: len(mel) - len(mel) % reduction] for mel in mels]
     else:
         rows = [np.pad(mel, ((0, -len(mel) % reduction), (0, 0)), mode="edge") for mel in mels]
-    return replace(batch, tensors=batch.tensors | {"noisy": padded(rows), "noisy_lens": lens(mels)})
+    n_frames = lens(rows if "mel" in batch else mels)
+    return replace(batch, tensors=batch.tensors | {"noisy": padded(rows), "noisy_lens": n_frames})
 
 
 def _steps_of(lens: Tensor, reduction: int) -> Tensor:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from speecht5_cli.train.precision import Numbers
 
 SAMPLE_RATE = 16_000
 EOS = 2  # in both vocabularies
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Pair:
         return Pair(suited(deepcopy(self.ours), precision), self.theirs)
 
 
-def suited(net: SpeechT5, precision: str) -> SpeechT5:
+def suited(net: Net, precision: str) -> Net:
     """The net as it decodes on a CPU in that precision, changed in place."""
     Numbers.of(precision, torch.device("cpu")).suit(net)
     return net

@@ -49,7 +49,9 @@ def joint_rows(effort: Effort, tokens: int) -> Iterator[Row]:
     torch.manual_seed(0)
     net = SpeechT5(ModelConfig(), Parts(speech_in=True, text_out=True, vocabulary=SYMBOLS, blank=SYMBOLS - 1)).eval()
     net = suited(net, "fp32")
-    language = Language(LanguageModel(LMConfig(), SYMBOLS).eval(), (*FIRST, *map(str, range(len(FIRST), SYMBOLS))))
+    language = Language(
+        suited(LanguageModel(LMConfig(), SYMBOLS).eval(), "fp32"), (*FIRST, *map(str, range(len(FIRST), SYMBOLS)))
+    )
     for batch in BATCHES[: 1 if effort.quick else None]:
         sound = wave(SECONDS, batch=batch)
         with torch.inference_mode():

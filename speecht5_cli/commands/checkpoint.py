@@ -166,9 +166,7 @@ def export(
         known = ", ".join(sorted({task for each in kinds for task in each.tasks}))
         raise CheckpointError(f"{folder}: a model for '{name}'; {toolkit.value} knows models for {known}")
     if tree.get(name, {}).get("decoder_input") == "source":
-        raise CheckpointError(
-            f"{folder}: {name}.decoder_input is source; with {toolkit.value} a model reads what it said"
-        )
+        raise CheckpointError(f"{folder}: {name}.decoder_input is source, which no decoder of {toolkit.value} can read")
     with made(out, "export", options={"to": toolkit.value}, inputs=[folder], outputs=[out]) as making:
         if making.done:
             print(f"{out}: up to date")

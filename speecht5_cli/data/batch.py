@@ -12,7 +12,7 @@ Names that tasks share (B batch, S samples, T frames, U tokens, L mel frames, D 
 | shifted, target  | (B, U)        | text that comes out: what the decoder reads, and what it should say     |
 | target_lens      | (B,)          | its length, the end mark counted                                        |
 | mel, mel_lens    | (B, L, M)     | log-mel that should come out                                            |
-| noisy            | (B, L, M)     | log-mel of the speech that goes in, for decoders that clean it in place |
+| noisy, noisy_lens | (B, L, M), (B,) | log-mel of the speech that goes in, for decoders that clean it in place |
 | xvector          | (B, X)        | the voice to speak with                                                 |
 | label            | (B,)          | class                                                                   |
 """

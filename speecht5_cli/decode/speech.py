@@ -21,6 +21,7 @@ from speecht5_cli.plugins import Hypothesis
 Stopped = Literal["threshold", "length", "input length"]  # as told by the model; at the limit; as long as the input
 SILENCE = -5.0  # log10 of the magnitude of a pause: inaudible, yet not below what vocoders have seen
 _DRAWN_AT_ONCE = 64  # steps of dropout drawn for an utterance in one go
+_IN_PLACE_AT_ONCE = 4  # utterances: of 20 s, the attention of a base model takes 0.36 GB each
 
 
 @dataclass
@@ -110,7 +111,7 @@ def _refined(model: SpeechT5, speaking: list[_Speaking]) -> list[Generated]:
     ]
 
 
-def clean(
+def generate_in_place(
     model: SpeechT5,
     encoded: Encoded,
     xvector: Tensor | None,
@@ -121,20 +122,24 @@ def clean(
     ids: Sequence[str],
     heads: int = 0,
 ) -> list[Generated]:
-    """As `generate`, in one go along the noisy log-mel of what was encoded.
+    """As `generate`, along the noisy log-mel of what was encoded: all steps of some utterances in one go.
 
     noisy (B, L, M) of whole decoder steps, lens (B,) in frames: as many come out.
     """
+    generated: list[Generated] = []
     reduction = model.cfg.reduction
     steps = (lens + reduction - 1) // reduction
-    kept = PrenetDropout(model, options.seed, ids).all_kept(noisy.size(1) // reduction)
-    spoken = model.decode_speech(
-        noisy, steps * reduction, encoded, xvector, noisy=noisy, attention=heads > 0, kept=kept
-    )
-    stop, generated = spoken.stop_logits.float().sigmoid(), []
-    for row, (n_frames, n_steps) in enumerate(zip(lens.tolist(), steps.tolist())):
-        seen = torch.stack([layer[row, :heads, :n_steps] for layer in spoken.attention]) if heads else None
-        generated.append(Generated(spoken.after[row, :n_frames], stop[row, :n_frames], "input length", seen))
+    for first in range(0, len(ids), _IN_PLACE_AT_ONCE):
+        rows = slice(first, first + _IN_PLACE_AT_ONCE)
+        heard = Encoded(encoded.states[rows], encoded.pad[rows])
+        voices = None if xvector is None else xvector[rows]
+        kept = PrenetDropout(model, options.seed, ids[rows]).all_kept(noisy.size(1) // reduction)
+        whole, mel = steps[rows] * reduction, noisy[rows]
+        spoken = model.decode_speech(mel, whole, heard, voices, noisy=mel, attention=heads > 0, kept=kept)
+        stop = spoken.stop_logits.float().sigmoid()
+        for row, (n_frames, n_steps) in enumerate(zip(lens[rows].tolist(), steps[rows].tolist())):
+            seen = torch.stack([layer[row, :heads, :n_steps] for layer in spoken.attention]) if heads else None
+            generated.append(Generated(spoken.after[row, :n_frames], stop[row, :n_frames], "input length", seen))
     return generated
 
 
@@ -144,7 +149,7 @@ class PrenetDropout:
     def __init__(self, model: SpeechT5, seed: int, ids: Sequence[str]) -> None:
         rate, self.units = model.cfg.prenet_dropout, model.cfg.prenet_dim
         self.hidden = 1 - rate if model.cfg.compat == "hf" else rate  # there units stay with that probability
-        self.device = model.speech_decoder_prenet.projection.weight.device
+        self.device = model.speech_decoder_prenet.positions.alpha.device
         # torch's generator looks at 32 bits of its seed, so both go into these.
         self.generators = [torch.Generator().manual_seed(zlib.crc32(i.encode(), seed)) for i in ids]
         self.blocks: list[Tensor] = [torch.empty(0)] * len(ids)
@@ -190,7 +195,7 @@ def speak(
     return joined(model, generated, ids=ids, owners=owners, pause_frames=pause_frames)
 
 
-def clean_pieces(
+def speak_in_place(
     model: SpeechT5,
     encoded: Encoded,
     xvector: Tensor,
@@ -201,9 +206,10 @@ def clean_pieces(
     ids: Sequence[str],
     owners: Tensor,
 ) -> list[Hypothesis]:
-    """As `speak`, along the noisy log-mel of each piece (see `clean`)."""
+    """As `speak`, along the noisy log-mel of each piece (see `generate_in_place`)."""
     pieces, voices = named_pieces(ids, owners.tolist()), xvector[owners]
-    generated = clean(model, encoded, voices, noisy, lens, options, ids=pieces, heads=HEADS)
+    heads = HEADS if len(pieces) == len(ids) else 0  # the attention of pieces is not shown
+    generated = generate_in_place(model, encoded, voices, noisy, lens, options, ids=pieces, heads=heads)
     return joined(model, generated, ids=ids, owners=owners)
 
 

@@ -124,6 +124,11 @@ class ModelConfig:
         """The model of that size, with some values changed."""
         return cls(**cls.expand({"size": size, **changes}))
 
+    @property
+    def hears_nothing(self) -> bool:
+        """Whether the speech decoder's pre-net drops everything: Hugging Face's rate is the share that stays."""
+        return self.compat == "hf" and self.prenet_dropout == 0
+
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if name.endswith(("dropout", "layerdrop")) and not 0 <= value < 1:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from speecht5_cli.config import Tree, from_tree, merged, to_tree
 from speecht5_cli.errors import ConfigError
+from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.plugins import TaskPlugin
 
 # Settings that may differ when a run is resumed: they change neither the model nor the order of its steps.
@@ -134,6 +135,11 @@ def run_config(plugin: TaskPlugin, tree: Tree, *, model: Tree | None = None, whe
         "model": from_tree(plugin.Model, own, f"{where}.model"),
         "task": from_tree(plugin.Config, task, f"{where}.{plugin.name}"),
     }
+    if isinstance(blocks["model"], ModelConfig) and blocks["model"].hears_nothing:
+        raise ConfigError(
+            f"{where}.model.prenet_dropout: 0 with compat 'hf', where it is the share that stays, so the speech "
+            "decoder would read nothing; set model.compat to 'original' for a model without dropout there"
+        )
     unknown = set(tree) - {"data", "optim", "train"}
     if unknown:
         raise ConfigError(

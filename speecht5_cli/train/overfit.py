@@ -59,10 +59,14 @@ def overfit_on(plugin: TaskPlugin, cfg: RunConfig, exp: Path, *, n: int, init: P
 
 
 def _unregularised(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Dropouts, masks, smoothing and freezing off, wherever a task or a model has them."""
+    """Dropouts, masks, mixing, smoothing and freezing off, wherever a task or a model has them."""
     for key, value in tree.items():
         if isinstance(value, dict) and "prob" in value:
             yield key, {**value, "prob": 0.0}
+        elif isinstance(value, dict) and "share" in value:
+            yield key, {**value, "share": 0.0}
+        elif key == "compat":  # Hugging Face's rates of dropout are shares that stay
+            yield key, "original"
         elif key.endswith(("dropout", "layerdrop", "smoothing")):
             yield key, 0.0
         elif key.startswith("freeze"):

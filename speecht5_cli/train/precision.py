@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from speecht5_cli.device import processor
+from speecht5_cli.device import few_rows_are_slow
 from speecht5_cli.errors import UsageError
 from speecht5_cli.models.int8 import in_int8
 from speecht5_cli.models.linear import for_few_rows
@@ -31,7 +31,7 @@ class Numbers:
         """Replace layers of a model for inference by those that are fastest with these numbers, in place."""
         if self.name == "int8":
             in_int8(model)
-        elif self.name == "fp32" and self.device.type == "cpu" and processor("vendor_id") == "AuthenticAMD":
+        elif self.name == "fp32" and self.device.type == "cpu" and few_rows_are_slow():
             for_few_rows(model)
 
     def __call__(self) -> torch.autocast:

@@ -192,17 +192,25 @@ def _carry_symbols(
 def _carry_frames(tensors: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[int, int] | None:
     """Put the first frames of the old model's decoder step in the place of the new one's; None if it has as many.
 
-    What a step says first, it says in both; frames that are new keep what they were drawn as.
+    What a step says first, it says in both; frames that are new keep what they were drawn as. Nothing is done where
+    other sizes differ, too.
     """
     if any(STOP not in weights for weights in (tensors, own)) or len(tensors[STOP]) == len(own[STOP]):
         return None
     old, new = len(tensors[STOP]), len(own[STOP])
+    if any(_of_a_frame(tensors[name], old) != _of_a_frame(own[name], new) for name in BY_FRAME):
+        return None
     for name in BY_FRAME:
         rows, n_frames = own[name].clone(), min(old, new)
         n_rows = len(rows) // new * n_frames
         rows[:n_rows] = tensors[name][:n_rows]
         tensors[name] = rows
     return old, new
+
+
+def _of_a_frame(tensor: Tensor, n_frames: int) -> tuple[float, ...]:
+    """The shape of what a frame has of a tensor."""
+    return (len(tensor) / n_frames, *tensor.shape[1:])
 
 
 def _parts(names: list[str], shared: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ import torch
 
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.batch import Batch
+from speecht5_cli.data.datadir import opened
 from speecht5_cli.data.loading import BatchReader, load
 from speecht5_cli.data.rows import LineRows, Row, Rows, UtteranceRows
 from speecht5_cli.data.sampling import Budget, MicroBatch, StreamOrder, batches_of, micro_batches
@@ -33,6 +34,8 @@ def _open(stream: Stream, data: DataConfig, dev: bool) -> Rows:
     }[key]  # fmt: skip
     if not paths:
         raise ConfigError(f"config.data.{key}: no set is given for the stream '{stream.name}'")
+    for folder in stream.beside:
+        opened(folder)  # and its absence told now, not when it is first drawn from
     if texts:
         return LineRows(paths, longest=data.max_tokens)
     return UtteranceRows(

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
-from tiny import tiny_net
+from tiny import XVECTOR_DIM, tiny_net
 from torch import nn
 
+from speecht5_cli.decode.options import SpeechGeneration
+from speecht5_cli.decode.speech import generate
 from speecht5_cli.models import int8
 from speecht5_cli.models.int8 import Int8Linear, in_int8
 
@@ -78,3 +80,14 @@ def test_a_whole_model_says_nearly_the_same(monkeypatch: pytest.MonkeyPatch) -> 
         in_int8(net)
         rounded = net.decode_text(tokens, net.encode_speech(wav, lens))
     assert 0 < (rounded - exact).norm() < 0.1 * exact.norm()
+
+
+def test_a_model_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pre-net's dropout must not look for what is no longer there."""
+    monkeypatch.setattr(int8, "LEAST_WEIGHTS", 1)
+    net = tiny_net(prenet_dropout=0.5)
+    in_int8(net)
+    with torch.inference_mode():
+        source, steps = net.encode_text(torch.tensor([[5, 6, 7, 2]])), torch.tensor([4])
+        (said,) = generate(net, source, torch.ones(1, XVECTOR_DIM), SpeechGeneration(), ids=["a"], n_steps=steps)
+    assert said.mel.shape == (8, 80) and said.mel.isfinite().all()

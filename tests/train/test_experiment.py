@@ -1,6 +1,7 @@
 """Is an experiment new, to be resumed, finished, or made with something else?"""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from tiny import TinyCorpus, tiny_config, tiny_tree
 from speecht5_cli.config import read_yaml, to_tree, write_yaml
 from speecht5_cli.data.datadir import DataDir, write_tables
 from speecht5_cli.data.speaker_vectors import write_vectors
-from speecht5_cli.errors import ConfigError
+from speecht5_cli.errors import ConfigError, DataError
 from speecht5_cli.plugins import load_task
 from speecht5_cli.provenance import FORCE
 from speecht5_cli.train.config import FREE_TO_CHANGE, RunConfig, run_config, run_tree
 from speecht5_cli.train.experiment import inputs_of, open_experiment
 from speecht5_cli.train.run import run
+from speecht5_cli.train.streams import open_streams
 
 SHORT = ("train.max_steps=2", "optim.warmup_steps=1", "train.validate_every=2", "train.save_every_steps=1")
 
@@ -200,6 +202,14 @@ def test_other_noise_starts_anew(tiny_corpus: TinyCorpus, tmp_path: Path) -> Non
         write_tables(tmp_path / "noise", {"wav.scp": {name: f"{name}.wav"}, "utt2spk": {name: name}})
         marks.append(inputs_of(plugin, run_config(plugin, tree), None))
     assert [path for path in marks[0] if marks[0][path] != marks[1][path]] == [str(tmp_path / "noise" / "wav.scp")]
+
+
+def test_noise_that_is_not_there(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    """Is missed at the start, not at the first example that it should be mixed with."""
+    tree = tiny_tree(tiny_corpus, "se") | {"se": {"mixing": {"noises": [str(tmp_path / "noise")]}}}
+    cfg = run_config(load_task("se"), tree)
+    with pytest.raises(DataError, match=r"noise: no such data dir"):
+        open_streams(load_task("se").streams(cfg), replace(cfg.data, train=(tiny_corpus.train,)))
 
 
 @pytest.mark.parametrize(

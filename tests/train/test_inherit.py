@@ -10,7 +10,7 @@ from torch import Tensor
 
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.vocabulary import SPACE, VOCAB_FILE, Vocabulary
-from speecht5_cli.errors import CheckpointError
+from speecht5_cli.errors import CheckpointError, ConfigError
 from speecht5_cli.folders import read_model_config
 from speecht5_cli.plugins import load_task
 from speecht5_cli.tensors import write_tensors
@@ -113,6 +113,18 @@ def test_other_sizes(tiny_corpus: TinyCorpus, source: Path) -> None:
         CheckpointError, match=r"has shape \(64,.*, the new model \(48,.*; give the new model the sizes"
     ):
         inherit(model, assets, source)
+
+
+def test_other_sizes_and_another_number_of_frames(tiny_corpus: TinyCorpus, source: Path) -> None:
+    assets, sizes = Assets(source / "assets"), {"d_model": 48, "reduction": 3}
+    model = load_task("tts").build(tiny_config(tiny_corpus, "tts", model=sizes), assets)
+    with pytest.raises(CheckpointError, match=r"; give the new model the sizes"):
+        inherit(model, assets, source)
+
+
+def test_a_decoder_that_would_read_nothing(tiny_corpus: TinyCorpus) -> None:
+    with pytest.raises(ConfigError, match=r"config\.model\.prenet_dropout: 0 with compat 'hf'.* set model\.compat to"):
+        tiny_config(tiny_corpus, "tts", model={"compat": "hf", "prenet_dropout": 0.0})
 
 
 @pytest.mark.parametrize("reduction", [1, 3])

@@ -58,6 +58,13 @@ def test_nothing_is_random_in_it(tiny_corpus: TinyCorpus, tmp_path: Path, monkey
     assert (cfg.optim.weight_decay, cfg.optim.lr, cfg.model.d_model) == (0, 5e-3, 32)
 
 
+def test_noise_and_hugging_faces_dropout_are_off() -> None:
+    """Rates of the latter are shares that stay."""
+    tree = {"mixing": {"share": 0.9, "kinds": ["white"]}, "compat": "hf", "prenet_dropout": 0.5}
+    quiet = {"mixing": {"share": 0.0, "kinds": ["white"]}, "compat": "original", "prenet_dropout": 0.0}
+    assert dict(overfit._unregularised(tree)) == quiet
+
+
 def test_tasks_that_also_read_plain_text(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'pretrain' also reads plain text"):
         overfit_on(load_task("pretrain"), tiny_config(tiny_corpus, "pretrain"), tmp_path / "exp", n=4, init=None)
