@@ -98,7 +98,7 @@ def mels_of(
     nj: int = typer.Option(1, "--nj", help="Processes."),
     allow_pipes: bool = PIPES,
 ) -> None:
-    """By teacher forcing: from the recorded frames before, or the noisy ones, so that prediction and sound keep step."""
+    """By teacher forcing: from recorded frames, or noisy ones, so that prediction and sound keep step."""
     tables = ["utt2spk", "text", "wav.scp", "segments", "target.scp", "utt2tgtspk", "xvector.scp"]
     inputs = [*with_archives(data / name for name in tables), model_folder(model)]
     outputs = [out / name for name in (FEATS_SCP, FEATS_JSON, NUM_FRAMES)]
