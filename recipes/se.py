@@ -46,10 +46,6 @@ class Mixing:
     noises: tuple[Path, ...] = ()  # data dirs of recorded noise, in place of the generated kinds
     snr_db: tuple[float, float] = (0.0, 15.0)  # drawn evenly between
 
-    def __post_init__(self) -> None:
-        if self.share and "babble" in self.kinds and not self.talkers and not self.noises:
-            raise ValueError("babble is made of speech: name data dirs of it (talkers)")
-
 
 @dataclass(frozen=True, kw_only=True)
 class SeConfig:
@@ -156,7 +152,9 @@ def drawn_noise(mixing: Mixing, n_samples: int, rng: np.random.Generator, *, wit
     kind, talkers = str(rng.choice(mixing.kinds)), []
     if kind == "babble":
         others = recordings_of(mixing.talkers, without)
-        chosen = rng.choice(len(others), min(N_TALKERS, len(others)), replace=False) if others else ()
+        if not others:
+            raise DataError("babble is made of the speech of others; se.mixing.talkers names no data dir that has any")
+        chosen = rng.choice(len(others), min(N_TALKERS, len(others)), replace=False)
         talkers = [read_audio(others[number]) for number in chosen]
     return noise(kind, n_samples, rng, talkers)
 

@@ -109,7 +109,7 @@ def pairs(tiny_corpus: TinyCorpus, tmp_path_factory: pytest.TempPathFactory) -> 
     return {"train": root / "train", "dev": root / "dev"}
 
 
-def settings(corpus: TinyCorpus, pairs: dict[str, Path], *words: str, **task: str) -> Any:
+def settings(corpus: TinyCorpus, pairs: dict[str, Path], *words: str, **task: Any) -> Any:
     own = (f"data.train={pairs['train']}", f"data.dev={pairs['dev']}", "model.prenet_dropout=0.5")
     tree = tiny_tree(corpus, "se", *own, *words) | {"se": task or {"decoder_input": "source"}}
     return run_config(load_task("se"), tree)
@@ -119,7 +119,8 @@ def settings(corpus: TinyCorpus, pairs: dict[str, Path], *words: str, **task: st
 def cleaner(tiny_corpus: TinyCorpus, pairs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     exp = tmp_path_factory.mktemp("exp") / "se"
     words = ("train.max_steps=60", "train.validate_every=60", "train.save_every_steps=60", "optim.lr=5e-3")
-    run(load_task("se"), settings(tiny_corpus, pairs, *words), exp)
+    mixing = {"share": 0.3, "kinds": ["white", "babble"], "talkers": [str(tiny_corpus.train)]}
+    run(load_task("se"), settings(tiny_corpus, pairs, *words, decoder_input="source", mixing=mixing), exp)
     return exp
 
 
