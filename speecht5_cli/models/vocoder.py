@@ -166,7 +166,7 @@ def _initialise(module: nn.Module) -> None:
 def in_bfloat16(net: HifiGan) -> HifiGan:
     """Compute in bfloat16, in place: all but the last convolution, whose rounding would be heard as noise.
 
-    About twice as fast on a CPU that multiplies bfloat16 (`speecht5 bench vocoder`).
+    On CPUs that multiply bfloat16 twice as fast or slower: `speecht5 bench vocoder` tells.
     """
     for part in (net.conv_pre, net.upsampler, net.resblocks):
         part.bfloat16()
