@@ -13,7 +13,7 @@ from speecht5_cli.data.assets import Assets, Source
 from speecht5_cli.data.audio import AudioRef, read_audio
 from speecht5_cli.data.batch import Batch, lens, padded
 from speecht5_cli.data.corruption import SpanMask
-from speecht5_cli.data.datadir import DataDir
+from speecht5_cli.data.datadir import opened
 from speecht5_cli.data.examples import long_enough, speech_to_speech, voice_of
 from speecht5_cli.data.features import log_mel
 from speecht5_cli.data.frames import LOG_MEL_HOP_SAMPLES
@@ -163,7 +163,7 @@ def drawn_noise(mixing: Mixing, n_samples: int, rng: np.random.Generator, *, wit
 def recordings_of(dirs: tuple[Path, ...], without: str = "") -> list[AudioRef]:
     """All sounds of the data dirs but those of a speaker, in the order of their names."""
     found: list[AudioRef] = []
-    for folder in map(DataDir, dirs):
+    for folder in map(opened, dirs):
         speakers = folder.table("utt2spk")
         found += [ref for name, ref in sorted(folder.audio().items()) if speakers[name] != without]
     return found

@@ -108,6 +108,7 @@ def test_recorded_noise_with_pauses(tmp_path: Path) -> None:
     for name, wave in recordings.items():
         write_audio(tmp_path / f"{name}.wav", wave)
         write_tables(tmp_path / name, {"wav.scp": {name: str(tmp_path / f"{name}.wav")}, "utt2spk": {name: name}})
+    (tmp_path / "a" / "utt2spk").unlink()  # nobody speaks in it
     rng, clean = np.random.default_rng(1), speech(RATE // 2)
     for _ in range(50):
         assert np.abs(made_noisy(Row("u", {}, {}), clean, Mixing(noises=(tmp_path / "a",)), rng) - clean).max() > 0
