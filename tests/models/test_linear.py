@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from speecht5_cli.decode.options import SpeechGeneration
 from speecht5_cli.decode.speech import generate
 from speecht5_cli.models.linear import LEAST_WEIGHTS, MOST_INPUTS, MOST_ROWS, StepLinear, for_few_rows
+from speecht5_cli.train.precision import Numbers
 
 
 def layers() -> tuple[nn.Linear, StepLinear]:
@@ -82,3 +83,16 @@ def test_a_model_writes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         cache = net.start(net.encode_text(tokens))
         logits.append(torch.stack([net.next_text(tokens[:, step], cache) for step in range(5)]))
     torch.testing.assert_close(*logits, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("slow", "precision", "kind"),
+    [(True, "fp32", StepLinear), (False, "fp32", nn.Linear), (True, "bf16", nn.Linear)],
+)
+def test_where_it_is_done(slow: bool, precision: str, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For inference on processors whose products of few rows are slow."""
+    monkeypatch.setattr("speecht5_cli.models.linear.LEAST_WEIGHTS", 1)
+    monkeypatch.setattr("speecht5_cli.train.precision.few_rows_are_slow", lambda: slow)
+    net = tiny_net()
+    Numbers.of(precision, torch.device("cpu")).suit(net)
+    assert type(net.decoder.layers[0].ffn.inner) is kind
