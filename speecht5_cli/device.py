@@ -38,8 +38,3 @@ def processor(name: str) -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name), "")
-
-
-def few_rows_are_slow() -> bool:
-    """Whether products of few rows take torch longer than they need to on this processor (see models/linear.py)."""
-    return processor("vendor_id") == "AuthenticAMD"

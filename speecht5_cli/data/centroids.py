@@ -75,24 +75,33 @@ class Nearest:
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """(T, D) float32 -> (T,) int64."""
         with _threads() as share:
-            labels = [labels.cpu().numpy() for _, labels in share(self._scores, _parts(_tensor(frames)))]
+            labels = [labels.cpu().numpy() for labels in share(self._scores.labels, _parts(_tensor(frames)))]
         return np.concatenate(labels) if labels else np.empty(0, np.int64)
 
 
 class _Scores:
-    """Frames, wherever they are -> their best scores, and whose they are."""
+    """Frames, wherever they are -> their scores for centroids."""
 
     def __init__(self, centroids: "Tensor", origin: "Tensor") -> None:
         """(K, D), (D,)."""
         c, o = centroids.double(), origin.double()
-        self._directions = (c - o).T.float().contiguous()  # (D, K)
+        self._directions = (c - o).float()  # (K, D)
         self._offsets = -0.5 * ((c - o) * (c + o)).sum(1).float()  # (K,)
 
-    def __call__(self, frames: "Tensor") -> tuple["Tensor", "Tensor"]:
-        """(T, D) -> (T,) float32, (T,) int64."""
-        scores = self._offsets.addmm(frames.to(self._offsets.device), self._directions)  # (T, K)
+    def best(self, frames: "Tensor") -> tuple["Tensor", "Tensor"]:
+        """(T, D) -> each frame's best score (T,) float32, and whose it is (T,) int64."""
+        scores = self._of(frames)
         labels = _argmax(scores)
         return scores.gather(1, labels[:, None])[:, 0], labels
+
+    def labels(self, frames: "Tensor") -> "Tensor":
+        """(T, D) -> (T,) int64."""
+        return _argmax(self._of(frames))
+
+    def _of(self, frames: "Tensor") -> "Tensor":
+        from speecht5_cli.products import product
+
+        return product(frames.to(self._offsets.device), self._directions, self._offsets)  # (T, K)
 
 
 def _argmax(scores: "Tensor") -> "Tensor":
@@ -122,7 +131,7 @@ def _start(frames: "Tensor", k: int, rng: np.random.Generator) -> tuple[float, l
     chosen = _spread_out(frames, k, rng)
     centroids, distance = _settled(frames, frames[chosen], steps=_SEEDING_STEPS, share=map)
     score = _Scores(centroids, centroids.mean(0))
-    return distance, chosen, torch.cat([score(part)[1] for part in _parts(frames)])
+    return distance, chosen, torch.cat([score.labels(part) for part in _parts(frames)])
 
 
 def _spread_out(frames: "Tensor", k: int, rng: np.random.Generator) -> list[int]:
@@ -190,7 +199,7 @@ def _step(rows: "Tensor", centroids: "Tensor", origin: "Tensor", share: Share) -
 
     def summed(part: "Tensor") -> tuple["Tensor", "Tensor", float]:
         part = part.to(centroids.device)
-        scores, labels = score(part)
+        scores, labels = score.best(part)
         return *_sums(part, labels, len(centroids)), float(scores.sum(dtype=torch.float64))
 
     sums = torch.zeros_like(centroids, dtype=torch.float64)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from speecht5_cli.models.cache import Past
 from speecht5_cli.models.dropout import dropout
 from speecht5_cli.models.fused_attention import attend, softmax
+from speecht5_cli.models.linear import Linear
 from speecht5_cli.models.relative_attention import Distances, relative_attention
 
 
@@ -19,10 +20,10 @@ class Projections(nn.Module):
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.scale = (d_model // heads) ** -0.5
-        self.query = nn.Linear(d_model, d_model)
-        self.key = nn.Linear(d_model, d_model)
-        self.value = nn.Linear(d_model, d_model)
-        self.out = nn.Linear(d_model, d_model)
+        self.query = Linear(d_model, d_model)
+        self.key = Linear(d_model, d_model)
+        self.value = Linear(d_model, d_model)
+        self.out = Linear(d_model, d_model)
 
     def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """(B, S, D) -> keys and values, each (B, H, S, C)."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, pad
 
 from speecht5_cli.models.config import CONV_KERNELS, CONV_STRIDES, ModelConfig
+from speecht5_cli.products import product, product_gradients
 
 HOP = 320  # samples from frame to frame, the product of the strides
 _KERNEL, _STRIDE = CONV_KERNELS[0], CONV_STRIDES[0]
@@ -48,7 +49,7 @@ class ConvFeatures(nn.Module):
         """wav (B, S), lens (B,) samples -> (B, T, C). Where padding is exact, a frame that reaches pads is zero."""
         n_frames = int(frame_lens(torch.tensor(wav.size(1))))
         first = self._first(wav, lens)
-        later = [conv.weight.permute(2, 1, 0).flatten(0, 1) for conv in self.convs[1:]]  # (kernel * C, C)
+        later = [conv.weight.permute(0, 2, 1).flatten(1) for conv in self.convs[1:]]  # (C, kernel * C)
         # A spare frame, for which there is no third tap; the samples that it would need are zeros.
         wav = pad(wav, (0, HOP * (n_frames + 1) + _KERNEL - wav.size(1)))
         if wav.device.type != "cpu":
@@ -97,7 +98,7 @@ class ConvFeatures(nn.Module):
 
 
 class Halving(torch.autograd.Function):
-    """GELU, then a convolution of stride 2: x (rows, C), weight (2 C or 3 C, C) tap by tap -> (rows / 2, C).
+    """GELU, then a convolution of stride 2: x (rows, C), weight (C, 2 C or 3 C) tap by tap -> (rows / 2, C).
 
     With three taps the last row lacks its third one. For the backward pass only x is kept, since GELU is computed
     faster than it is stored: that halves the memory that training needs for the convolutions.
@@ -117,22 +118,22 @@ class Halving(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         pairs, taps = in_pairs(gelu(x)), weight.to(x.dtype)
         width, channels = pairs.size(1), x.size(1)
-        of_pairs = grad @ taps[:width].t()
-        of_weight = [pairs.t() @ grad]
-        if len(taps) > width:
-            of_pairs[1:, :channels].addmm_(grad[:-1], taps[width:].t())
-            of_weight.append(pairs[1:, :channels].t() @ grad[:-1])
+        of_pairs, of_weight = product_gradients(pairs, taps[:, :width], grad)
+        if taps.size(1) > width:
+            of_third, of_third_weight = product_gradients(pairs[1:, :channels], taps[:, width:], grad[:-1])
+            of_pairs[1:, :channels] += of_third
+            of_weight = torch.cat([of_weight, of_third_weight], dim=1)
         of_x = torch.ops.aten.gelu_backward(of_pairs.view_as(x), x)
-        return of_x, torch.cat(of_weight).to(weight.dtype)
+        return of_x, of_weight.to(weight.dtype)
 
 
 def halved(x: Tensor, weight: Tensor) -> Tensor:
     """The convolution of `Halving`, of what is activated already."""
     pairs = in_pairs(x)
     width = pairs.size(1)
-    y = pairs @ weight[:width]
-    if len(weight) > width:
-        y[:-1].addmm_(pairs[1:, : x.size(1)], weight[width:])
+    y = product(pairs, weight[:, :width])
+    if weight.size(1) > width:
+        y[:-1] += product(pairs[1:, : x.size(1)], weight[:, width:])
     return y
 
 

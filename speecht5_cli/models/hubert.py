@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.conv_features import ConvFeatures, frame_lens
+from speecht5_cli.models.linear import Linear
 from speecht5_cli.models.masks import padding_bias, padding_mask
 from speecht5_cli.models.prenets import ConvPositions
 from speecht5_cli.models.speecht5 import Encoded
@@ -23,7 +24,7 @@ class HubertPrenet(nn.Module):
         super().__init__()
         self.features = ConvFeatures(cfg)
         self.norm = nn.LayerNorm(cfg.conv_channels)
-        self.projection = nn.Linear(cfg.conv_channels, cfg.d_model)
+        self.projection = Linear(cfg.conv_channels, cfg.d_model)
         self.mask_embedding = nn.Parameter(torch.empty(cfg.d_model))  # what hides frames in HuBERT's own training
         self.conv_positions = ConvPositions(cfg)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from speecht5_cli.models.attention import SelfAttention
+from speecht5_cli.models.linear import Linear
 from speecht5_cli.models.transformer import Decoder
 
 LEAST_WEIGHTS = 1 << 18
@@ -48,7 +49,7 @@ def in_int8(model: nn.Module) -> int:
         model.merge(Int8Linear(side_by_side(model.query, model.key, model.value)))
         n_replaced += 1
     for name, child in model.named_children():
-        if type(child) is nn.Linear and child.weight.numel() >= LEAST_WEIGHTS:
+        if isinstance(child, Linear) and child.weight.numel() >= LEAST_WEIGHTS:
             setattr(model, name, Int8Linear(child))
             n_replaced += 1
         else:

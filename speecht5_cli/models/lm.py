@@ -12,6 +12,7 @@ from torch.nn.functional import embedding, gelu, linear, relu
 from speecht5_cli.models.attention import SelfAttention
 from speecht5_cli.models.cache import History, Past, for_heads
 from speecht5_cli.models.dropout import Dropout
+from speecht5_cli.models.linear import Linear
 from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.models.positions import PaddedPositions
 from speecht5_cli.models.prenets import PAD
@@ -72,7 +73,7 @@ class LanguageModel(nn.Module):
         self.layers = nn.ModuleList(LMLayer(cfg) for _ in range(cfg.layers))
         self.norm = nn.LayerNorm(cfg.d_model)
         if not cfg.tied:
-            self.output = nn.Linear(cfg.d_model, self.n_symbols, bias=False)
+            self.output = Linear(cfg.d_model, self.n_symbols, bias=False)
         self.scale = math.sqrt(cfg.d_model) if cfg.scale_embedding else 1.0
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):

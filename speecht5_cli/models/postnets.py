@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.dropout import Dropout
+from speecht5_cli.models.linear import Linear
 
 N_SPECIAL = 4  # rows of the unit head before the first cluster: the original's dictionary specials
 
@@ -31,7 +32,7 @@ class UnitHead(nn.Module):
     def __init__(self, cfg: ModelConfig, units: int) -> None:
         super().__init__()
         self.temperature = cfg.unit_temperature
-        self.projection = nn.Linear(cfg.d_model, cfg.unit_dim)
+        self.projection = Linear(cfg.d_model, cfg.unit_dim)
         self.embeddings = nn.Parameter(torch.empty(units + N_SPECIAL, cfg.unit_dim))
 
     def forward(self, states: Tensor) -> Tensor:
@@ -48,8 +49,8 @@ class SpeechDecoderPostnet(nn.Module):
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
         self.n_mels, self.exact = cfg.n_mels, cfg.padding == "exact"
-        self.mel = nn.Linear(cfg.d_model, cfg.n_mels * cfg.reduction)
-        self.stop = nn.Linear(cfg.d_model, cfg.reduction)
+        self.mel = Linear(cfg.d_model, cfg.n_mels * cfg.reduction)
+        self.stop = Linear(cfg.d_model, cfg.reduction)
         inner = [cfg.postnet_channels] * (cfg.postnet_layers - 1)
         outputs = [*inner, cfg.n_mels]
         self.convs = nn.ModuleList(

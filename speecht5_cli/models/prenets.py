@@ -12,6 +12,7 @@ from torch.nn.functional import conv2d, embedding, gelu, normalize
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.conv_features import ConvFeatures, frame_lens
 from speecht5_cli.models.dropout import Dropout, dropout
+from speecht5_cli.models.linear import Linear
 from speecht5_cli.models.masks import chunked_padding_mask, padding_mask
 from speecht5_cli.models.positions import PaddedPositions, ScaledPositions
 
@@ -56,7 +57,7 @@ class SpeechEncoderPrenet(nn.Module):
         self.padding, self.grad_scale = cfg.padding, cfg.feature_grad_scale
         self.features = ConvFeatures(cfg)
         self.norm = nn.LayerNorm(cfg.conv_channels)
-        self.projection = nn.Linear(cfg.conv_channels, cfg.d_model)
+        self.projection = Linear(cfg.conv_channels, cfg.d_model)
         self.dropout = Dropout(cfg.dropout)
         self.mask_embedding = nn.Parameter(torch.empty(cfg.d_model))
         self.conv_positions = ConvPositions(cfg)
@@ -140,10 +141,10 @@ class SpeechDecoderPrenet(nn.Module):
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
         self.rate, self.shared_dropout = cfg.prenet_dropout, cfg.compat == "hf"
-        self.layers = nn.ModuleList(nn.Linear(n_in, cfg.prenet_dim) for n_in in (cfg.n_mels, cfg.prenet_dim))
-        self.projection = nn.Linear(cfg.prenet_dim, cfg.d_model)
+        self.layers = nn.ModuleList(Linear(n_in, cfg.prenet_dim) for n_in in (cfg.n_mels, cfg.prenet_dim))
+        self.projection = Linear(cfg.prenet_dim, cfg.d_model)
         self.positions = ScaledPositions(cfg.d_model, cfg.position_dropout)
-        self.speaker = nn.Linear(cfg.d_model + cfg.xvector_dim, cfg.d_model)
+        self.speaker = Linear(cfg.d_model + cfg.xvector_dim, cfg.d_model)
 
     def forward(
         self,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gumbel_softmax, one_hot
 
 from speecht5_cli.models.config import ModelConfig
+from speecht5_cli.models.linear import Linear
 
 START, STOP, DECAY = 2.0, 0.5, 0.999995  # temperature of the Gumbel softmax: first, last, factor of an update
 MIXED = 0.1  # share of the time steps that are replaced by their codes (README of the original)
@@ -30,7 +31,7 @@ class Quantizer(nn.Module):
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
         self.groups, self.entries, self.nearest = cfg.codebook_groups, cfg.codebook_entries, cfg.quantizer == "nearest"
-        self.logits = nn.Linear(cfg.d_model, self.groups * self.entries)
+        self.logits = Linear(cfg.d_model, self.groups * self.entries)
         self.codebook = nn.Parameter(torch.empty(self.groups, self.entries, cfg.d_model // self.groups))
 
     def forward(self, x: Tensor, step: int, noise: Tensor | None = None) -> Codes:

@@ -14,6 +14,7 @@ from speecht5_cli.models.cache import DecoderCache
 from speecht5_cli.models.config import ModelConfig, Parts
 from speecht5_cli.models.dropout import Dropout
 from speecht5_cli.models.initialise import initialise
+from speecht5_cli.models.linear import Linear
 from speecht5_cli.models.masks import padding_mask
 from speecht5_cli.models.postnets import ClassHead, SpeechDecoderPostnet, Spoken, UnitHead
 from speecht5_cli.models.prenets import (
@@ -61,7 +62,7 @@ class SpeechT5(nn.Module):
             self.speech_decoder_prenet = SpeechDecoderPrenet(cfg)
             self.speech_decoder_postnet = SpeechDecoderPostnet(cfg)
         if parts.blank is not None:
-            self.ctc_head = nn.Sequential(Dropout(cfg.dropout), nn.Linear(cfg.d_model, parts.vocabulary))
+            self.ctc_head = nn.Sequential(Dropout(cfg.dropout), Linear(cfg.d_model, parts.vocabulary))
         if parts.units:
             self.unit_head = UnitHead(cfg, parts.units)
         if parts.codebook:

@@ -14,6 +14,7 @@ from speecht5_cli.models.attention import Attention, SelfAttention
 from speecht5_cli.models.cache import DecoderCache, History, LayerCache, for_heads
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.dropout import Dropout, dropout
+from speecht5_cli.models.linear import Linear
 from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.models.masks import causal_bias, padding_bias
 from speecht5_cli.models.relative_attention import Distances, RelativePositions
@@ -42,9 +43,9 @@ class FeedForward(nn.Module):
 
     def __init__(self, cfg: ModelConfig | LMConfig, activation: Callable[[Tensor], Tensor] = gelu) -> None:
         super().__init__()
-        self.inner = nn.Linear(cfg.d_model, cfg.ffn_dim)
+        self.inner = Linear(cfg.d_model, cfg.ffn_dim)
         self.activation, self.dropout = activation, cfg.activation_dropout
-        self.outer = nn.Linear(cfg.ffn_dim, cfg.d_model)
+        self.outer = Linear(cfg.ffn_dim, cfg.d_model)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)"""

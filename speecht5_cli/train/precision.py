@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from speecht5_cli.device import few_rows_are_slow
 from speecht5_cli.errors import UsageError
 from speecht5_cli.models.int8 import in_int8
-from speecht5_cli.models.linear import for_few_rows
+from speecht5_cli.models.linear import pack
+from speecht5_cli.products import onednn_is_faster
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Numbers:
         """Replace layers of a model for inference by those that are fastest with these numbers, in place."""
         if self.name == "int8":
             in_int8(model)
-        elif self.name == "fp32" and self.device.type == "cpu" and few_rows_are_slow():
-            for_few_rows(model)
+        elif self.name == "fp32" and self.device.type == "cpu" and onednn_is_faster():
+            pack(model)
 
     def __call__(self) -> torch.autocast:
         """The context that a forward pass runs in."""

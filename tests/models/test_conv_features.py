@@ -72,7 +72,7 @@ def test_each_utterance_as_if_alone(wav: Tensor, norm: str, piece: int, monkeypa
 def test_the_batch_at_once_as_on_a_gpu(wav: Tensor, norm: str) -> None:
     features = net(conv_norm=norm, padding="original")
     lens = torch.tensor(LENS)
-    later = [conv.weight.permute(2, 1, 0).flatten(0, 1) for conv in features.convs[1:]]
+    later = [conv.weight.permute(0, 2, 1).flatten(1) for conv in features.convs[1:]]
     got = features._convolved(F.pad(wav, (0, 1000)), features._first(wav, lens), later, 49)
     torch.testing.assert_close(got, plain(features, wav))
 
@@ -95,7 +95,7 @@ def test_gradients(wav: Tensor, norm: str) -> None:
 @pytest.mark.parametrize("taps", [2, 3])
 def test_halving(taps: int) -> None:
     x, weight = torch.randn(12, 4), torch.randn(4, 4, taps)
-    got = halved(x, weight.permute(2, 1, 0).flatten(0, 1))
+    got = halved(x, weight.permute(0, 2, 1).flatten(1))
     wanted = F.conv1d(x.t()[None], weight, stride=2)[0].t()
     torch.testing.assert_close(got[: len(wanted)], wanted)
     assert len(got) == 6
