@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import torch
+
 Work = Callable[[], object]
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,28 @@ def in_turns(ours: Work, peer: Work | None, effort: Effort, *, units: float = 1.
         for work, taken in zip(works, seconds):
             started = time.perf_counter()
             work()
+            wait()
             if number:
                 taken.append(time.perf_counter() - started)
     return Times.of(seconds[0], units), Times.of(seconds[1], units) if peer else None
 
 
-def extra_bytes(work: Work) -> int | None:
-    """Memory that the process holds at the peak of the work, beyond what it held before; None where not known."""
+def wait() -> None:
+    """Until a GPU has done what it was told to do."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def extra_bytes(work: Work, device: torch.device = CPU) -> int | None:
+    """Memory that is held at the peak of the work, beyond what was held before; None where not known.
+
+    Of the process, or of what torch holds on a GPU.
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        held = torch.cuda.memory_allocated(device)
+        work()
+        return torch.cuda.max_memory_allocated(device) - held
     _give_back()
     before = _resident("VmRSS")
     try:

@@ -8,22 +8,25 @@ On a GPU, and for short sequences, of which several make a block, the gathered t
 
 Measured on two cores, 12 heads of 64: a layer at 30 s takes 61 ms, with the term gathered for all at once 141 ms;
 training at 4 x 10 s (forward and backward) 261 ms instead of 318 ms. Since then heads go one after another: on one core
-116 ms a layer at 30 s instead of 191 ms, 270 ms in training instead of 323 ms.
+116 ms a layer at 30 s instead of 191 ms, 270 ms in training instead of 323 ms. In training blocks are computed twice,
+not kept: a step of recognition with 4 x 10 s then takes 2.8 GB instead of 3.7 GB, and 4 % longer.
 
 B batch   H heads   T queries and keys   Q queries of a block   C width of a head   D largest distance   R rows, 2 * D
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from speecht5_cli.models.dropout import dropout
 from speecht5_cli.models.fused_attention import attend
 from speecht5_cli.models.masks import padding_bias
 
-_BLOCK = 1 << 19  # logits of a block on a CPU: 2 MB
+BLOCK = 1 << 19  # logits of a block on a CPU: 2 MB
 _FEWEST_QUERIES = 64
 
 
@@ -47,7 +50,7 @@ class RelativePositions(nn.Module):
     def distances(self, pad: Tensor) -> Distances:
         """For keys of which those at `pad` (B, T), behind the valid ones, are padding."""
         n_keys, bias = pad.size(1), padding_bias(pad)
-        if pad.device.type == "cpu" and 2 * n_keys * n_keys * self.heads > _BLOCK:
+        if pad.device.type == "cpu" and 2 * n_keys * n_keys * self.heads > BLOCK:
             return Distances(bias, lens=(~pad).sum(1).tolist())
         return Distances(bias, index=self.index(n_keys))
 
@@ -70,9 +73,13 @@ def relative_attention(
     if distances.index is not None:
         return _gathered(query, key, value, table, distances, rate)
     backwards = table.flip(0).t()  # (C, R), the key farthest ahead last
+    attended = _attended
+    if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        # Probabilities, as many as queries times keys, are computed again when they are needed.
+        attended = partial(checkpoint, _attended, use_reentrant=False, preserve_rng_state=rate > 0)
     lens = distances.lens or []
     return torch.stack(
-        [_attended(q, k[:, :n], v[:, :n], backwards, rate) for q, k, v, n in zip(query, key, value, lens)]
+        [attended(q, k[:, :n], v[:, :n], backwards, rate) for q, k, v, n in zip(query, key, value, lens)]
     )
 
 
@@ -81,7 +88,7 @@ def _gathered(query: Tensor, key: Tensor, value: Tensor, table: Tensor, distance
     assert distances.index is not None
     at_once = len(query)
     if query.device.type == "cpu":
-        at_once = max(1, _BLOCK // (query.size(1) * distances.index.numel()))
+        at_once = max(1, BLOCK // (query.size(1) * distances.index.numel()))
     parts = []
     for first in range(0, len(query), at_once):
         some = slice(first, first + at_once)
@@ -108,7 +115,7 @@ def _attended(query: Tensor, key: Tensor, value: Tensor, backwards: Tensor, rate
 def _blocks(query: Tensor, key: Tensor, value: Tensor, backwards: Tensor, rate: float) -> Iterator[Tensor]:
     """One head: query (T, C), key (C, n), value (n, C) -> blocks (Q, C) of its output."""
     n_keys, first = len(value), 0
-    for block in query.split(max(_FEWEST_QUERIES, _BLOCK // max(n_keys, 1))):  # (Q, C)
+    for block in query.split(max(_FEWEST_QUERIES, BLOCK // max(n_keys, 1))):  # (Q, C)
         logits = block @ key  # (Q, n)
         logits += by_distance(block @ backwards, first, n_keys).to(logits.dtype)
         yield dropout(logits.softmax(-1), rate).to(value.dtype) @ value

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from speecht5_cli.bench import costs, features, loading, text, training
 from speecht5_cli.bench.measure import Effort, Row, Times, in_turns
 from speecht5_cli.bench.plots import draw_curves, short
+from speecht5_cli.models.linear import Linear
+from speecht5_cli.train.precision import Numbers
 
 QUICK = Effort(rounds=1, quick=True)
 
@@ -32,6 +35,18 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
 
 def test_ticks_are_short() -> None:
     assert [short(number) for number in (5, 16.0, 1_000, 2_500, 300_000)] == ["5", "16", "1k", "2.5k", "300k"]
+
+
+def test_operations_are_counted() -> None:
+    """A product has three: forward, and one for each gradient."""
+    net, x = Linear(256, 512), torch.randn(128, 256, requires_grad=True)
+    assert training.operations(lambda: net(x).sum().backward()) == 3 * 2 * 128 * 256 * 512
+
+
+def test_the_fastest_rate_is_of_this_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_SIDE", 256)
+    rate = training.fastest_rate(Numbers.of("fp32", torch.device("cpu")))
+    assert 1e8 < rate < 1e15
 
 
 @pytest.mark.slow

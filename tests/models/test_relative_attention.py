@@ -39,7 +39,7 @@ def gathered(positions: RelativePositions, query: Tensor, key: Tensor, value: Te
 @pytest.mark.parametrize("block", [1, 200, 1058, 2116, 1 << 20])
 def test_blocks(positions: RelativePositions, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of parts of an utterance, of one, of two, of all: at pads, too; forward and backward."""
-    monkeypatch.setattr(module, "_BLOCK", block)
+    monkeypatch.setattr(module, "BLOCK", block)
     monkeypatch.setattr(module, "_FEWEST_QUERIES", 3)
     inputs = [*(x.requires_grad_() for x in tensors()), positions.table]
     pad = torch.arange(23) >= torch.tensor(LENS)[:, None]
@@ -82,3 +82,32 @@ def test_dropout_drops_and_keeps_the_mean(positions: RelativePositions) -> None:
     dropped = relative_attention(query, key, ones, positions.table.detach(), distances, rate=0.5)
     assert dropped.std() > 0.1
     assert abs(float(dropped.mean()) - 1) < 0.15
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_what_is_computed_twice_is_the_same(
+    positions: RelativePositions, rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradients, of the same dropout, are those of an attention that keeps everything."""
+    monkeypatch.setattr(module, "BLOCK", 200)
+    pad = torch.arange(23) >= torch.tensor(LENS)[:, None]
+    weight, calls, plain = torch.randn(len(LENS), 2, 23, 8).double(), [0], module._attended
+
+    def counted(*words: Tensor) -> Tensor:
+        calls[0] += 1
+        return plain(*words)
+
+    monkeypatch.setattr(module, "_attended", counted)
+    results = []
+    for twice in (True, False):
+        if not twice:
+            monkeypatch.setattr(module, "checkpoint", lambda work, *words, **options: work(*words))
+        torch.manual_seed(1)
+        leaves = [leaf.requires_grad_() for leaf in tensors()]
+        torch.manual_seed(2)
+        ours = relative_attention(*leaves, positions.table, positions.distances(pad), rate=rate)
+        torch.rand(3)  # between the passes others draw numbers
+        gradients = torch.autograd.grad((ours * weight).sum(), [*leaves, positions.table])
+        results.append([ours.detach(), *gradients])
+        assert calls[0] == (2 * len(LENS) if twice else 3 * len(LENS))
+    torch.testing.assert_close(results[0], results[1])
