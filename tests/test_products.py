@@ -26,15 +26,15 @@ def always(on_amd: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def images(monkeypatch: pytest.MonkeyPatch) -> list[torch.Size]:
-    """The inputs of convolutions from now on."""
+    """What is convolved instead of multiplied from now on."""
     seen: list[torch.Size] = []
-    plain = functional.conv2d
+    plain = products._image
 
-    def conv2d(x: Tensor, *words: Tensor, **options: tuple[int, int]) -> Tensor:
+    def image(x: Tensor) -> Tensor:
         seen.append(x.shape)
-        return plain(x, *words, **options)
+        return plain(x)
 
-    monkeypatch.setattr(functional, "conv2d", conv2d)
+    monkeypatch.setattr(products, "_image", image)
     return seen
 
 
