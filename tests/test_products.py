@@ -10,8 +10,6 @@ from speecht5_cli import products
 from speecht5_cli.losses.text import token_cross_entropy
 from speecht5_cli.products import FEWEST_ROWS, LEAST_WORK, onednn_is_faster, product, product_gradients
 
-needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
-
 
 @pytest.fixture
 def on_amd(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +95,7 @@ def test_not_for_other_numbers(images: list[torch.Size]) -> None:
 
 
 @pytest.mark.parametrize(("vendor", "faster"), [("AuthenticAMD", True), ("GenuineIntel", False), ("", False)])
-@needs_onednn
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 def test_on_whose_processors(vendor: str, faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "processor", lambda name: vendor)
     assert onednn_is_faster.__wrapped__() == faster

@@ -9,7 +9,7 @@ On a GPU, and for short sequences, of which several make a block, the gathered t
 Measured on two cores, 12 heads of 64: a layer at 30 s takes 61 ms, with the term gathered for all at once 141 ms;
 training at 4 x 10 s (forward and backward) 261 ms instead of 318 ms. Since then heads go one after another: on one core
 116 ms a layer at 30 s instead of 191 ms, 270 ms in training instead of 323 ms. In training blocks are computed twice,
-not kept: a step of recognition with 4 x 10 s then takes 2.8 GB instead of 3.7 GB, and 4 % longer.
+not kept: a step of recognition with 4 x 10 s then takes 2.8 GB instead of 3.7 GB, and 4 to 7 % longer.
 
 B batch   H heads   T queries and keys   Q queries of a block   C width of a head   D largest distance   R rows, 2 * D
 """
