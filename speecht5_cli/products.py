@@ -1,10 +1,10 @@
 """x W^T + b, and its gradients, by the library that is fastest for it on this processor.
 
-On a CPU torch multiplies matrices with MKL, which on AMD's processors leaves half of what they can do unused, and
-convolves with oneDNN, which does not. A product is a convolution of one tap. Measured on two cores of an EPYC with
-AVX-512, 500 rows: 768 -> 3072 takes 5.2 ms instead of 11.1 ms; with both gradients 17 ms instead of 34 ms. For few
-rows, what oneDNN does to the weights at every call takes the gain away (models/linear.py does it once), and for little
-work the call itself does.
+On a CPU torch multiplies matrices with MKL, which leaves AVX-512 unused on AMD's processors, and convolves with oneDNN,
+which does not. A product is a convolution of one tap. Measured on two cores of an EPYC with AVX-512, 500 rows: 768 ->
+3072 takes 5.2 ms instead of 11.1 ms; with both gradients 17 ms instead of 34 ms. For few rows, what oneDNN does to the
+weights at every call takes the gain away (models/linear.py does it once), and for little work the call itself does. On
+an EPYC that has no AVX-512 both take the same 18 ms, and for 3072 -> 768 oneDNN takes 66 ms instead of 19 ms.
 """
 
 from functools import cache
@@ -25,6 +25,11 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x (..., in), weight (out, in), bias (out,) -> (..., out)"""
     if not _as_image_pays(x, weight):
         return functional.linear(x, weight, bias)
+    return as_convolution(x, weight, bias)
+
+
+def as_convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`product`, always that way."""
     return _rows(functional.conv2d(_image(x), _taps(weight), bias, dilation=_DILATION)).view(*x.shape[:-1], -1)
 
 
@@ -39,15 +44,21 @@ def product_gradients(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, 
 
 
 @cache
-def onednn_is_faster() -> bool:
+def convolution_is_faster() -> bool:
     """Whether torch's convolutions are faster than its products on this processor."""
+    return has_onednn_on_amd() and "avx512f" in processor("flags").split()
+
+
+@cache
+def has_onednn_on_amd() -> bool:
+    """Whether this is a processor that MKL is not made for, and a torch that has another library."""
     return processor("vendor_id") == "AuthenticAMD" and torch.backends.mkldnn.is_available()
 
 
 def _as_image_pays(x: Tensor, weight: Tensor) -> bool:
     return (
         not torch.compiler.is_compiling()
-        and onednn_is_faster()
+        and convolution_is_faster()
         and x.is_cpu
         and x.dtype == weight.dtype == torch.float32
         and x.numel() >= FEWEST_ROWS * x.size(-1)

@@ -8,12 +8,19 @@ from torch.nn import functional
 
 from speecht5_cli import products
 from speecht5_cli.losses.text import token_cross_entropy
-from speecht5_cli.products import FEWEST_ROWS, LEAST_WORK, onednn_is_faster, product, product_gradients
+from speecht5_cli.products import (
+    FEWEST_ROWS,
+    LEAST_WORK,
+    convolution_is_faster,
+    has_onednn_on_amd,
+    product,
+    product_gradients,
+)
 
 
 @pytest.fixture
 def on_amd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "onednn_is_faster", lambda: True)
+    monkeypatch.setattr(products, "convolution_is_faster", lambda: True)
 
 
 @pytest.fixture
@@ -94,11 +101,20 @@ def test_not_for_other_numbers(images: list[torch.Size]) -> None:
     assert not images
 
 
-@pytest.mark.parametrize(("vendor", "faster"), [("AuthenticAMD", True), ("GenuineIntel", False), ("", False)])
+@pytest.mark.parametrize(
+    ("vendor", "flags", "faster"),
+    [
+        ("AuthenticAMD", "fma avx2 avx512f avx512_bf16", True),
+        ("AuthenticAMD", "fma avx2", False),
+        ("GenuineIntel", "fma avx2 avx512f", False),
+        ("", "", False),
+    ],
+)
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
-def test_on_whose_processors(vendor: str, faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "processor", lambda name: vendor)
-    assert onednn_is_faster.__wrapped__() == faster
+def test_on_which_processors(vendor: str, flags: str, faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "processor", {"vendor_id": vendor, "flags": flags}.__getitem__)
+    monkeypatch.setattr(products, "has_onednn_on_amd", has_onednn_on_amd.__wrapped__)
+    assert convolution_is_faster.__wrapped__() == faster
 
 
 def test_a_model_learns_the_same(monkeypatch: pytest.MonkeyPatch, images: list[torch.Size]) -> None:
@@ -109,7 +125,7 @@ def test_a_model_learns_the_same(monkeypatch: pytest.MonkeyPatch, images: list[t
     sound, tokens = torch.randn(2, 8000), torch.randint(4, 9, (2, 6))
     results = []
     for faster in (False, True):
-        monkeypatch.setattr(products, "onednn_is_faster", lambda faster=faster: faster)
+        monkeypatch.setattr(products, "convolution_is_faster", lambda faster=faster: faster)
         net = tiny_net(seed=4).train()
         logits = net.decode_text(tokens, net.encode_speech(sound, torch.tensor([8000, 6000])))
         loss = token_cross_entropy(logits, tokens, pad=1).loss

@@ -27,6 +27,7 @@ class Group(str, Enum):
     features = "features"
     loading = "loading"  # of a model's folder
     kmeans = "kmeans"
+    products = "products"  # of linear layers, by library
     costs = "costs"  # against length, batch and size of a corpus
     scores = "scores"  # of a trained model, by precision
 

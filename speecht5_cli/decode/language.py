@@ -14,10 +14,9 @@ from torch import Tensor
 from speecht5_cli.config import from_tree
 from speecht5_cli.errors import CheckpointError, DataError
 from speecht5_cli.folders import ASSETS, MODEL, model_folder, read_model_config
-from speecht5_cli.models.linear import pack
+from speecht5_cli.models.linear import pack_where_it_pays
 from speecht5_cli.models.lm import LanguageModel
 from speecht5_cli.models.lm_config import LMConfig
-from speecht5_cli.products import onednn_is_faster
 from speecht5_cli.tensors import read_tensors
 
 _SYMBOLS = f"{ASSETS}/vocab.txt"
@@ -46,8 +45,7 @@ def load_language(path: Path, device: str) -> Language:
         net.load_state_dict(read_tensors(folder / MODEL))
     except RuntimeError as error:
         raise CheckpointError(f"{folder}: the tensors do not fit the configuration: {error}") from None
-    if torch.device(device).type == "cpu" and onednn_is_faster():
-        pack(net)
+    pack_where_it_pays(net, torch.device(device))
     return Language(net.to(device).eval(), symbols[: net.n_symbols])
 
 

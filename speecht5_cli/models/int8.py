@@ -30,7 +30,7 @@ class Int8Linear(nn.Module):
         scales = weight.abs().amax(1).clamp(min=1e-12).double() / 127
         zeros = torch.zeros(len(weight), dtype=torch.long)
         rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
-        bias = None if linear.bias is None else linear.bias.detach()
+        bias = None if linear.bias is None else linear.bias.detach().clone()  # from a file, maybe
         self.packed = torch.ops.quantized.linear_prepack(rounded, bias)
         # Without VNNI sums of 16 bits overflow unless inputs have 7 bits.
         self.seven_bits = not torch.cpu._is_vnni_supported()

@@ -1,15 +1,17 @@
 """Linear layers: the plain one, and one whose weights lie in memory as oneDNN reads them, for inference.
 
-Measured on two cores of an EPYC, weights out of cache, the packed one beside `nn.Linear`: 768 -> 768 takes 0.06 ms
-instead of 0.13 ms for one row, 0.08 ms instead of 0.18 ms for ten, 1.2 ms instead of 2.7 ms for 500; 768 -> 3072 0.14
-instead of 0.52 ms, 0.25 instead of 0.74 ms, 4.7 instead of 11.1 ms. Layers of 256 x 256 gain from 24 rows on, and lose
-nothing before. See products.py for why, and where.
+Measured on two cores of an EPYC (Zen 5), weights out of cache, the packed one beside `nn.Linear`: 768 -> 768 takes
+0.06 ms instead of 0.13 ms for one row, 0.08 ms instead of 0.18 ms for ten, 1.2 ms instead of 2.7 ms for 500; 768 ->
+3072 0.14 instead of 0.52 ms, 0.25 instead of 0.74 ms, 4.7 instead of 11.1 ms. Layers of 256 x 256 gain from 24 rows on,
+and lose nothing before. On an EPYC without AVX-512 (Zen 3): 768 -> 3072 0.47 instead of 0.79 ms for one row, 0.82
+instead of 1.84 ms for five, 14.8 instead of 17.6 ms for 500; on one core nothing for one row, 1.6 times for five.
+`speecht5 bench products` measures it.
 """
 
 import torch
 from torch import Tensor, nn
 
-from speecht5_cli.products import product
+from speecht5_cli.products import has_onednn_on_amd, product
 
 LEAST_WEIGHTS = 1 << 16
 _ROWS = 500  # that weights are laid out for: the best of several for one row, too
@@ -29,11 +31,17 @@ class PackedLinear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), _ROWS)
-        self.bias = None if linear.bias is None else linear.bias.detach()
+        self.bias = None if linear.bias is None else linear.bias.detach().clone()  # from a file, maybe
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)"""
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+
+
+def pack_where_it_pays(model: nn.Module, device: torch.device) -> None:
+    """`pack` a model for inference on a processor on which that was measured to be faster."""
+    if device.type == "cpu" and has_onednn_on_amd():
+        pack(model)
 
 
 def pack(model: nn.Module) -> None:

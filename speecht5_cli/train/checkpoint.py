@@ -7,6 +7,7 @@ folder with optimizer.safetensors and state.json; it is written beside its place
 import json
 import shutil
 from dataclasses import asdict, is_dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -136,6 +137,29 @@ def resume(place: Path, model: nn.Module, optimizer: Optimizer) -> Progress:
 
 def load_exactly(model: nn.Module, tensors: dict[str, Tensor], where: str) -> None:
     """Load all tensors and no other ones. Raises CheckpointError with the names and both shapes."""
+    _check_fit(model, tensors, where)
+    model.load_state_dict(tensors)
+
+
+def fill(model: nn.Module, tensors: dict[str, Tensor], where: str) -> None:
+    """As `load_exactly` for a model without memory (on the meta device): its weights are the tensors themselves.
+
+    Those that `read_tensors` gives still lie in their file; `own_memory` takes them out of it.
+    """
+    _check_fit(model, tensors, where)
+    model.load_state_dict({name: tensors[name].to(own.dtype) for name, own in model.state_dict().items()}, assign=True)
+    for module in model.modules():
+        if rebuild := getattr(module, "rebuild", None):  # of buffers that are computed, not stored
+            rebuild()
+
+
+def own_memory(model: nn.Module) -> None:
+    """Copy a model's tensors, in place, so that nothing that happens to a file can reach them."""
+    for tensor in chain(model.parameters(), model.buffers()):
+        tensor.data = tensor.data.clone()
+
+
+def _check_fit(model: nn.Module, tensors: dict[str, Tensor], where: str) -> None:
     wanted = model.state_dict()
     missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     if missing or extra:
@@ -148,4 +172,3 @@ def load_exactly(model: nn.Module, tensors: dict[str, Tensor], where: str) -> No
             raise CheckpointError(
                 f"{where}: {name} has shape {tuple(tensors[name].shape)}, the model {tuple(tensor.shape)}"
             )
-    model.load_state_dict(tensors)

@@ -13,7 +13,7 @@ from speecht5_cli.folders import CONFIG, MODEL, read_model_config
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.hubert import Hubert
 from speecht5_cli.tensors import read_tensors
-from speecht5_cli.train.checkpoint import load_exactly
+from speecht5_cli.train.checkpoint import fill, own_memory
 
 KIND = "hubert"  # of config.yaml, and Hugging Face's model_type
 
@@ -23,6 +23,6 @@ def load_hubert(folder: Path) -> Hubert:
     cfg = from_tree(ModelConfig, read_model_config(folder)["model"], f"{folder / CONFIG}: model")
     with torch.device("meta"):
         net = Hubert(cfg)
-    net = net.to_empty(device="cpu")
-    load_exactly(net, read_tensors(folder / MODEL), str(folder))
+    fill(net, read_tensors(folder / MODEL), str(folder))
+    own_memory(net)
     return net.eval()

@@ -7,8 +7,7 @@ from torch import nn
 
 from speecht5_cli.errors import UsageError
 from speecht5_cli.models.int8 import in_int8
-from speecht5_cli.models.linear import pack
-from speecht5_cli.products import onednn_is_faster
+from speecht5_cli.models.linear import pack_where_it_pays
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Numbers:
         """Replace layers of a model for inference by those that are fastest with these numbers, in place."""
         if self.name == "int8":
             in_int8(model)
-        elif self.name == "fp32" and self.device.type == "cpu" and onednn_is_faster():
-            pack(model)
+        elif self.name == "fp32":
+            pack_where_it_pays(model, self.device)
 
     def __call__(self) -> torch.autocast:
         """The context that a forward pass runs in."""

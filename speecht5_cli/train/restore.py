@@ -20,7 +20,7 @@ from speecht5_cli.errors import CheckpointError
 from speecht5_cli.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
 from speecht5_cli.plugins import TaskPlugin, load_task
 from speecht5_cli.tensors import read_tensors
-from speecht5_cli.train.checkpoint import load_exactly
+from speecht5_cli.train.checkpoint import fill, own_memory
 from speecht5_cli.train.config import RunConfig
 from speecht5_cli.train.hubert_folder import KIND as HUBERT
 from speecht5_cli.train.hubert_folder import load_hubert
@@ -86,10 +86,11 @@ def restore(
     plugin, assets = load_task(name), Assets(folder / ASSETS)
     tree = {**tree, name: merged(tree[name], overrides or {})}
     cfg, model = built(plugin, tree, assets, str(folder / CONFIG))
-    tensors = read_tensors(folder / MODEL)
-    model = _materialised(model, tensors, str(folder))
+    fill(model, read_tensors(folder / MODEL), str(folder))
     model = model.to(where).eval()
-    numbers.suit(model)
+    numbers.suit(model)  # copies most weights, straight from the file
+    if where.type == "cpu":
+        own_memory(model)
     return Restored(folder, plugin, cfg, assets, model, numbers)
 
 
@@ -105,16 +106,6 @@ def built(plugin: TaskPlugin, tree: Tree, assets: Assets, where: str) -> tuple[R
     )
     with torch.device("meta"):  # weights are read, not drawn
         return cfg, plugin.build(cfg, assets)
-
-
-def _materialised(model: nn.Module, tensors: dict[str, Tensor], where: str) -> nn.Module:
-    """A model built on the meta device with its tensors in place and its recomputed buffers rebuilt."""
-    model = model.to_empty(device="cpu")
-    load_exactly(model, tensors, where)
-    for module in model.modules():
-        if rebuild := getattr(module, "rebuild", None):
-            rebuild()
-    return model
 
 
 @dataclass

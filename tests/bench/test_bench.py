@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from speecht5_cli.bench import costs, features, loading, text, training
+from speecht5_cli.bench import costs, features, loading, products, text, training
 from speecht5_cli.bench.measure import Effort, Row, Times, in_turns
 from speecht5_cli.bench.plots import draw_curves, short
 from speecht5_cli.models.linear import Linear
@@ -47,6 +47,16 @@ def test_the_fastest_rate_is_of_this_device(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(training, "_SIDE", 256)
     rate = training.fastest_rate(Numbers.of("fp32", torch.device("cpu")))
     assert 1e8 < rate < 1e15
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+def test_products_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "SIZES", ((64, 48),))
+    monkeypatch.setattr(products, "_WEIGHTS", 1 << 16)
+    found = list(products.rows(QUICK))
+    assert [row.name for row in found[:2]] == ["1 x 64 -> 48, laid out", "1 x 64 -> 48, convolution"]
+    assert len(found) == 2 * len(products.ROWS)
+    assert all(row.ratio and row.difference is not None and row.difference < 1e-5 for row in found)
 
 
 @pytest.mark.slow

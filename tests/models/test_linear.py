@@ -83,7 +83,7 @@ def test_a_model_writes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_it_is_done(faster: bool, precision: str, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     """For inference on processors where oneDNN is the faster library."""
     monkeypatch.setattr("speecht5_cli.models.linear.LEAST_WEIGHTS", 1)
-    monkeypatch.setattr("speecht5_cli.train.precision.onednn_is_faster", lambda: faster)
+    monkeypatch.setattr("speecht5_cli.models.linear.has_onednn_on_amd", lambda: faster)
     net = tiny_net()
     Numbers.of(precision, torch.device("cpu")).suit(net)
     assert type(net.decoder.layers[0].ffn.inner) is kind

@@ -1,5 +1,7 @@
 """What a model takes over from another: tensors by name, rows of the text tables by symbol."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,11 @@ from torch import Tensor
 from speecht5_cli.data.assets import Assets
 from speecht5_cli.data.vocabulary import SPACE, VOCAB_FILE, Vocabulary
 from speecht5_cli.errors import CheckpointError, ConfigError
-from speecht5_cli.folders import read_model_config
+from speecht5_cli.folders import MODEL, read_model_config
 from speecht5_cli.plugins import load_task
-from speecht5_cli.tensors import write_tensors
+from speecht5_cli.tensors import read_tensors, write_tensors
 from speecht5_cli.train.config import run_config, run_tree
-from speecht5_cli.train.restore import inherit, layer_extractor, restore
+from speecht5_cli.train.restore import Restored, inherit, layer_extractor, restore
 from speecht5_cli.train.run import run
 
 SHORT = ("train.max_steps=2", "optim.warmup_steps=1", "train.validate_every=2", "train.decode_dev=0")
@@ -209,6 +211,39 @@ def test_restoring(tiny_corpus: TinyCorpus, source: Path) -> None:
     assert all(table.isfinite().all() and table.abs().sum() > 0 for table in tables.values())  # computed, not stored
     with pytest.raises(CheckpointError, match="this is a model for 'pretrain', not for 'asr'"):
         restore(source, task="asr")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_a_model_does_not_depend_on_its_file(
+    source: Path, tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once restored, whatever of it is rounded or laid out anew."""
+    for module in ("linear", "int8"):
+        monkeypatch.setattr(f"speecht5_cli.models.{module}.LEAST_WEIGHTS", 1)
+    monkeypatch.setattr("speecht5_cli.models.linear.has_onednn_on_amd", torch.backends.mkldnn.is_available)
+    folder = tmp_path / "model"
+    shutil.copytree(source / "model", folder)
+    model = restore(folder, precision=precision)
+    before = encoded(model)
+    with (folder / MODEL).open("r+b") as file:  # in place: another file under that name would leave this one as it is
+        file.seek(-(folder / MODEL).stat().st_size // 2, os.SEEK_END)
+        file.write(bytes((folder / MODEL).stat().st_size // 2))
+    assert not torch.equal(read_tensors(folder / MODEL)[last := max(weights(source))], weights(source)[last])
+    assert torch.equal(encoded(model), before)
+
+
+def encoded(restored: Restored) -> Tensor:
+    wave = torch.randn(1, 8000, generator=torch.Generator().manual_seed(0))
+    with restored.inference():
+        return restored.model.encode_speech(wave, torch.tensor([8000])).states
+
+
+def test_weights_of_half_the_width(source: Path, tmp_path: Path) -> None:
+    """A file in half precision makes a model in single precision."""
+    folder = tmp_path / "model"
+    shutil.copytree(source / "model", folder)
+    write_tensors(folder / MODEL, {name: tensor.half() for name, tensor in weights(source).items()})
+    assert {weight.dtype for weight in restore(folder).model.parameters()} == {torch.float32}
 
 
 def test_layers(source: Path, tiny_corpus: TinyCorpus) -> None:
