@@ -15,6 +15,10 @@ class InputWarning(UserWarning):
     """A result is there, but something of the input is not in it."""
 
 
+class SlowWarning(UserWarning):
+    """What was asked for is done, but this machine has a much faster way."""
+
+
 class UsageError(SpeechT5Error):
     """The command was called in a way that cannot work."""
 

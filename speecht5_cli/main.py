@@ -10,7 +10,7 @@ from typing import TextIO
 import typer
 
 from speecht5_cli import __version__, commands
-from speecht5_cli.errors import InputWarning, SpeechT5Error
+from speecht5_cli.errors import InputWarning, SlowWarning, SpeechT5Error
 
 DEBUG = "SPEECHT5_DEBUG"
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -64,7 +64,7 @@ def main() -> None:
 
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
-    """While the block runs, what got lost of an input is told in a line, without the place in our code."""
+    """While the block runs, what users should know is told in a line, without the place in our code."""
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
@@ -76,7 +76,7 @@ def _plain_warnings() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, InputWarning):
+            if issubclass(category, InputWarning | SlowWarning):
                 print(f"speecht5: warning: {message}", file=sys.stderr)  # noqa: T201
             else:
                 usual(message, category, filename, lineno, file, line)

@@ -49,6 +49,18 @@ def test_the_command_says_it_in_a_line(tts: Path, console: Console, tmp_path: Pa
     assert (tmp_path / "a.wav").exists()
 
 
+@pytest.mark.filterwarnings("default::speecht5_cli.errors.SlowWarning")
+def test_the_command_says_what_is_slow(
+    tts: Path, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: False)
+    settings = ("--out", tmp_path / "a.wav", "--set", "threshold=0.0", "--precision", "bf16")
+    said = console("speak", "abc", "--model", tts, *settings)
+    assert said.exit_code == 0
+    assert [line.startswith("speecht5: warning: this processor") for line in said.err.splitlines()] == [True]
+
+
 def test_whole_numbers_are_no_samples(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
     run(load_task("asr"), tiny_config(tiny_corpus, "asr", *SHORT), tmp_path / "asr")
     with pytest.raises(DataError, match="as floats, got int16; divide 16-bit ones by 32768"):
