@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from speecht5_cli.bench.measure import Effort, Row, Times
+from speecht5_cli.bench.measure import Effort, Row, Times, in_turns
 from speecht5_cli.data.centroids import Nearest, fit
 from speecht5_cli.data.kmeans import squared_distances
 
 CASES = [(100_000, 39, 100, 1), (100_000, 768, 500, 1)]  # frames, values of one, clusters, starts
 QUICK = [(20_000, 39, 50, 1)]
+UTTERANCES, UTTERANCE = 40, 500  # frames of one, as of 10 s of sound
 PEER = "scikit-learn"
 
 
@@ -26,6 +27,21 @@ def rows(effort: Effort) -> Iterator[Row]:
         yield Row("kmeans", f"fit {what}", "", found.fit_s.ours, found.fit_s.peer, PEER, note=note)
         note = f"{found.agreement:.2%} of the frames alike"
         yield Row("kmeans", f"assign {what}", "", found.assign_s.ours, found.assign_s.peer, PEER, note=note)
+        yield _by_utterance(dim, clusters, effort)
+
+
+def _by_utterance(dim: int, clusters: int, effort: Effort) -> Row:
+    """Assignment as data jobs do it: ten seconds at a time."""
+    frames = speech_like_frames(UTTERANCES * UTTERANCE, dim)
+    peer = fit_peer(frames, clusters, restarts=1, seed=0)
+    nearest = Nearest(peer.cluster_centers_)
+
+    def all_of(assign: Callable[[np.ndarray], np.ndarray]) -> None:
+        for first in range(0, len(frames), UTTERANCE):
+            assign(frames[first : first + UTTERANCE])
+
+    mine, other = in_turns(lambda: all_of(nearest), lambda: all_of(peer.predict), effort, units=UTTERANCES)
+    return Row("kmeans", f"assign {UTTERANCE} x {dim}, {clusters} clusters", "", mine, other, PEER)
 
 
 @dataclass(frozen=True)
