@@ -43,7 +43,9 @@ def test_it_falls_to_nothing(task: str) -> None:
 def test_it_stays_by_default(task: str) -> None:
     first, late = loss_at(0, task, guided=8.0), loss_at(100_000, task, guided=8.0)
     assert first.terms["guided"].factor == late.terms["guided"].factor == 8.0
-    assert float(first.terms["guided"].sum.detach()) == float(late.terms["guided"].sum.detach()) > 0
+    assert float(first.terms["guided"].sum.detach()) > 0
+    # Not to the last bit: an encoder that is frozen at first computes without gradients, in other steps.
+    torch.testing.assert_close(late.terms["guided"].sum, first.terms["guided"].sum)
 
 
 def test_the_rest_does_not_depend_on_it() -> None:
