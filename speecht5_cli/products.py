@@ -4,7 +4,8 @@ On a CPU torch multiplies matrices with MKL, which leaves AVX-512 unused on AMD'
 which does not. A product is a convolution of one tap. Measured on two cores of an EPYC with AVX-512, 500 rows: 768 ->
 3072 takes 5.2 ms instead of 11.1 ms; with both gradients 17 ms instead of 34 ms. For few rows, what oneDNN does to the
 weights at every call takes the gain away (models/linear.py does it once), and for little work the call itself does. On
-an EPYC that has no AVX-512 both take the same 18 ms, and for 3072 -> 768 oneDNN takes 66 ms instead of 19 ms.
+an EPYC without AVX-512 it gains little, 16.8 instead of 19.5 ms, or loses much: for 3072 -> 768 64.8 instead of 20.7 ms
+(`speecht5 bench products`).
 """
 
 from functools import cache

@@ -19,12 +19,12 @@ from speecht5_cli.products import (
 
 
 @pytest.fixture
-def on_amd(monkeypatch: pytest.MonkeyPatch) -> None:
+def convolving(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "convolution_is_faster", lambda: True)
 
 
 @pytest.fixture
-def always(on_amd: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def always(convolving: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "FEWEST_ROWS", 1)
     monkeypatch.setattr(products, "LEAST_WORK", 1)
 
@@ -82,7 +82,7 @@ def test_gradients_of_a_product(rows: int) -> None:
 WIDE = LEAST_WORK // FEWEST_ROWS // 64
 
 
-@pytest.mark.usefixtures("on_amd")
+@pytest.mark.usefixtures("convolving")
 @pytest.mark.parametrize(
     ("rows", "inputs", "taken"),
     [(FEWEST_ROWS, WIDE, True), (FEWEST_ROWS - 1, 2 * WIDE, False), (FEWEST_ROWS, WIDE - 1, False)],

@@ -237,7 +237,7 @@ def _parts(rows: "Tensor") -> Iterator["Tensor"]:
 def _threads() -> Iterator[Share]:
     """A `map` over as many threads as torch would use; within the block every operation is on one thread.
 
-    A single item stays on this thread: starting another one takes four times as long as an utterance's MFCCs do.
+    A single item stays on this thread: on another one, 500 MFCCs took 0.78 ms to assign instead of 0.22 ms.
     """
     import torch
 
