@@ -1,6 +1,6 @@
 """torchaudio, which imports only beside the torch that it was built for; one place that says so when it does not."""
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from types import ModuleType
 
 from speecht5_cli.errors import SpeechT5Error
@@ -14,13 +14,18 @@ def torchaudio() -> ModuleType:
     try:
         import torchaudio as module
         import torchaudio.compliance.kaldi  # a submodule that torchaudio leaves to its users to import
-    except (ImportError, OSError) as error:  # OSError: a shared library that is not there
+    except (ImportError, OSError, RuntimeError) as error:  # a shared library that is not there; another CUDA
         raise SpeechT5Error(
             f"torchaudio {_installed('torchaudio')} does not import beside torch {_installed('torch')}: {error}. "
-            "The two must have the same minor version and come from the same build (CPU or the same CUDA); "
-            "install them again in one command: pip install --force-reinstall 'torch==2.11.*' 'torchaudio==2.11.*'"
+            "The two must be a pair and of the same build (CPU or the same CUDA); "
+            f"install them again in one command: pip install --force-reinstall {_the_pair()}"
         ) from None
     return module
+
+
+def _the_pair() -> str:
+    """What pyproject.toml requires of the two: 'torch==...' 'torchaudio==...'."""
+    return " ".join(f"'{line}'" for line in requires("speecht5") or () if line.startswith("torch"))
 
 
 def _installed(package: str) -> str:

@@ -215,3 +215,17 @@ def test_ctrl_c_from_outside() -> None:
         _, err = child.communicate(timeout=30)
     assert child.returncode == 130
     assert err == b"speecht5: error: interrupted\n"
+
+
+def test_doctor_says_how_to_mend_a_torchaudio_that_does_not_import(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever versions the two have."""
+    well = console("doctor")
+    assert well.exit_code == 0
+    assert re.search(r"ok  torch \S+ with torchaudio", well.out)
+    monkeypatch.setitem(sys.modules, "torchaudio", None)
+    broken = console("doctor")
+    assert broken.exit_code == 1
+    assert re.search(r"wrong  torchaudio \S+ does not import\n +.*pip install --force-reinstall 'torch==", broken.out)
+    assert "1 of the above will not work" in broken.err
