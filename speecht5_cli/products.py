@@ -8,7 +8,8 @@ an EPYC without AVX-512 it gains little, 16.8 instead of 19.5 ms, or loses much:
 (`speecht5 bench products`).
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from speecht5_cli.device import processor
 
 FEWEST_ROWS = 64
 LEAST_WORK = 1 << 23  # multiplications
+LEAST_WEIGHTS = 1 << 16  # in one matrix, for laying it out
+_LAID_OUT_FOR = 500  # rows: the best of several for one row, too
 _STRIDE, _PADDING, _BOTH = (1, 1), (0, 0), (True, True, False)  # gradients of input and weight, none of a bias
 _DILATION = (2, 1)  # of the one row that an image has: no effect, but torch then asks oneDNN on one thread, too
 
@@ -42,6 +45,26 @@ def product_gradients(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, 
         _image(grad), _image(x), _taps(weight), None, _STRIDE, _PADDING, _DILATION, False, _PADDING, 1, _BOTH
     )
     return _rows(of_image), of_taps[:, :, 0, 0]
+
+
+def product_with(weight: Tensor, bias: Tensor) -> Callable[[Tensor], Tensor]:
+    """`product` with this weight (out, in) and bias (out,), for many x (..., in), without gradients.
+
+    On an EPYC without AVX-512, one thread, 4,096 rows of 768 -> 500 take 42 ms laid out instead of 58 ms.
+    """
+    if not weight.is_cpu or weight.numel() < LEAST_WEIGHTS or not has_onednn_on_amd():
+        return partial(product, weight=weight, bias=bias)
+    return partial(product_of_laid_out, laid_out=lay_out(weight), bias=bias)
+
+
+def lay_out(weight: Tensor) -> Tensor:
+    """A weight (out, in) on a CPU, as oneDNN reads it."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight, _LAID_OUT_FOR)
+
+
+def product_of_laid_out(x: Tensor, laid_out: Tensor, bias: Tensor | None) -> Tensor:
+    """x (..., in), a weight by `lay_out`, bias (out,) -> (..., out), without gradients"""
+    return torch.ops.mkldnn._linear_pointwise(x, laid_out, bias, "none", [], "")
 
 
 @cache

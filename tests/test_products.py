@@ -15,6 +15,7 @@ from speecht5_cli.products import (
     has_onednn_on_amd,
     product,
     product_gradients,
+    product_with,
 )
 
 
@@ -115,6 +116,23 @@ def test_on_which_processors(vendor: str, flags: str, faster: bool, monkeypatch:
     monkeypatch.setattr(products, "processor", {"vendor_id": vendor, "flags": flags}.__getitem__)
     monkeypatch.setattr(products, "has_onednn_on_amd", has_onednn_on_amd.__wrapped__)
     assert convolution_is_faster.__wrapped__() == faster
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+@pytest.mark.parametrize(("least", "amd", "laid_out"), [(18 * 24, True, 1), (18 * 24 + 1, True, 0), (1, False, 0)])
+def test_many_products_with_a_weight(least: int, amd: bool, laid_out: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weight is laid out once, where it is large and the processor gains by it."""
+    seen: list[Tensor] = []
+    plain = products.lay_out
+    monkeypatch.setattr(products, "lay_out", lambda weight: seen.append(weight) or plain(weight))
+    monkeypatch.setattr(products, "LEAST_WEIGHTS", least)
+    monkeypatch.setattr(products, "has_onednn_on_amd", lambda: amd)
+    torch.manual_seed(0)
+    weight, bias = torch.randn(18, 24), torch.randn(18)
+    of = product_with(weight, bias)
+    for x in (torch.randn(1, 24), torch.randn(300, 24), torch.randn(2, 3, 24), torch.randn(0, 24)):
+        torch.testing.assert_close(of(x), functional.linear(x, weight, bias), atol=1e-4, rtol=1e-5)
+    assert len(seen) == laid_out
 
 
 def test_a_model_learns_the_same(monkeypatch: pytest.MonkeyPatch, images: list[torch.Size]) -> None:

@@ -84,24 +84,22 @@ class _Scores:
 
     def __init__(self, centroids: "Tensor", origin: "Tensor") -> None:
         """(K, D), (D,)."""
+        from speecht5_cli.products import product_with
+
         c, o = centroids.double(), origin.double()
-        self._directions = (c - o).float()  # (K, D)
-        self._offsets = -0.5 * ((c - o) * (c + o)).sum(1).float()  # (K,)
+        offsets = -0.5 * ((c - o) * (c + o)).sum(1).float()  # (K,)
+        self._device = centroids.device
+        self._of = product_with((c - o).float(), offsets)  # (T, D) -> (T, K)
 
     def best(self, frames: "Tensor") -> tuple["Tensor", "Tensor"]:
         """(T, D) -> each frame's best score (T,) float32, and whose it is (T,) int64."""
-        scores = self._of(frames)
+        scores = self._of(frames.to(self._device))
         labels = _argmax(scores)
         return scores.gather(1, labels[:, None])[:, 0], labels
 
     def labels(self, frames: "Tensor") -> "Tensor":
         """(T, D) -> (T,) int64."""
-        return _argmax(self._of(frames))
-
-    def _of(self, frames: "Tensor") -> "Tensor":
-        from speecht5_cli.products import product
-
-        return product(frames.to(self._offsets.device), self._directions, self._offsets)  # (T, K)
+        return _argmax(self._of(frames.to(self._device)))
 
 
 def _argmax(scores: "Tensor") -> "Tensor":

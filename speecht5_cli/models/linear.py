@@ -11,10 +11,7 @@ of 0.73 ms, 1.42 instead of 1.75 ms, 31.8 instead of 36.1 ms.
 import torch
 from torch import Tensor, nn
 
-from speecht5_cli.products import has_onednn_on_amd, product
-
-LEAST_WEIGHTS = 1 << 16
-_ROWS = 500  # that weights are laid out for: the best of several for one row, too
+from speecht5_cli.products import LEAST_WEIGHTS, has_onednn_on_amd, lay_out, product, product_of_laid_out
 
 
 class Linear(nn.Linear):
@@ -30,12 +27,12 @@ class PackedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self.packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), _ROWS)
+        self.packed = lay_out(linear.weight.detach())
         self.bias = None if linear.bias is None else linear.bias.detach().clone()  # from a file, maybe
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)"""
-        return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+        return product_of_laid_out(x, self.packed, self.bias)
 
 
 def pack_where_it_pays(model: nn.Module, device: torch.device) -> None:

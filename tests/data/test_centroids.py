@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from speecht5_cli import products
 from speecht5_cli.data import centroids as module
 from speecht5_cli.data.centroids import Nearest, fit
 
@@ -42,7 +43,11 @@ def test_centroids_are_the_means_of_their_frames() -> None:
     np.testing.assert_allclose(centroids, means, atol=0.05)  # the last step gains little
 
 
-def test_a_seed_gives_the_same_centroids() -> None:
+@pytest.mark.parametrize("laid_out", [False, True])
+def test_a_seed_gives_the_same_centroids(laid_out: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On any number of threads, and with centroids in either order in memory (products.py)."""
+    monkeypatch.setattr(products, "LEAST_WEIGHTS", 1)
+    monkeypatch.setattr(products, "has_onednn_on_amd", lambda: laid_out and torch.backends.mkldnn.is_available())
     frames = np.random.default_rng(0).standard_normal((10_000, 150)).astype(np.float32)
     threads = torch.get_num_threads()
     try:
