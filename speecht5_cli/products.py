@@ -3,7 +3,7 @@
 On a CPU torch multiplies matrices with MKL, which leaves AVX-512 unused on AMD's processors, and convolves with oneDNN,
 which does not. A product is a convolution of one tap. Measured on two cores of an EPYC with AVX-512, 500 rows: 768 ->
 3072 takes 5.2 ms instead of 11.1 ms; with both gradients 17 ms instead of 34 ms. For few rows, what oneDNN does to the
-weights at every call takes the gain away (models/linear.py does it once), and for little work the call itself does. On
+weights at every call takes the gain away (`lay_out` does it once), and for little work the call itself does. On
 an EPYC without AVX-512 it gains little, 16.8 instead of 19.5 ms, or loses much: for 3072 -> 768 64.8 instead of 20.7 ms
 (`speecht5 bench products`).
 """
@@ -50,7 +50,8 @@ def product_gradients(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, 
 def product_with(weight: Tensor, bias: Tensor) -> Callable[[Tensor], Tensor]:
     """`product` with this weight (out, in) and bias (out,), for many x (..., in), without gradients.
 
-    On an EPYC without AVX-512, one thread, 4,096 rows of 768 -> 500 take 42 ms laid out instead of 58 ms.
+    On an EPYC without AVX-512, 100,000 frames are assigned to 500 centroids of 768 values 1.11 times as fast as by
+    scikit-learn, 0.85 times before weights were laid out (`speecht5 bench kmeans`).
     """
     if not weight.is_cpu or weight.numel() < LEAST_WEIGHTS or not has_onednn_on_amd():
         return partial(product, weight=weight, bias=bias)

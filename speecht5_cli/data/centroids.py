@@ -89,17 +89,20 @@ class _Scores:
         c, o = centroids.double(), origin.double()
         offsets = -0.5 * ((c - o) * (c + o)).sum(1).float()  # (K,)
         self._device = centroids.device
-        self._of = product_with((c - o).float(), offsets)  # (T, D) -> (T, K)
+        self._product = product_with((c - o).float(), offsets)
 
     def best(self, frames: "Tensor") -> tuple["Tensor", "Tensor"]:
         """(T, D) -> each frame's best score (T,) float32, and whose it is (T,) int64."""
-        scores = self._of(frames.to(self._device))
+        scores = self._of(frames)
         labels = _argmax(scores)
         return scores.gather(1, labels[:, None])[:, 0], labels
 
     def labels(self, frames: "Tensor") -> "Tensor":
         """(T, D) -> (T,) int64."""
-        return _argmax(self._of(frames.to(self._device)))
+        return _argmax(self._of(frames))
+
+    def _of(self, frames: "Tensor") -> "Tensor":
+        return self._product(frames.to(self._device))  # (T, K)
 
 
 def _argmax(scores: "Tensor") -> "Tensor":
