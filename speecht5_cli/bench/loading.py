@@ -1,5 +1,7 @@
-"""From a folder on disk to a model ready for use: beside transformers, and beside reading the file and no more."""
+"""From nothing to a command's first line, and from a folder on disk to a model ready for use."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 from speecht5_cli.bench.measure import Effort, Row, in_turns
@@ -12,7 +14,11 @@ from speecht5_cli.train.restore import Restored, restore
 
 
 def rows(effort: Effort) -> Iterator[Row]:
-    """Conversion at base size, the model with the most nets; the file is in the system's cache."""
+    """A process of its own that shows the commands; then conversion at base size, the model with the most nets, beside
+    transformers, and beside reading its file and no more: the file is in the system's cache.
+    """
+    mine, _ = in_turns(_show_commands, None, effort)
+    yield Row("loading", "`speecht5 --help`", "", mine)
     kind = transformers().SpeechT5ForSpeechToSpeech
     with saved(drawn(kind, transformers().SpeechT5Config())) as folder:
         ours = folder / "ours"
@@ -25,3 +31,7 @@ def rows(effort: Effort) -> Iterator[Row]:
         yield Row("loading", "a base model", "", mine, peer)
         mine, peer = in_turns(load, (ours / MODEL).read_bytes, effort)
         yield Row("loading", "a base model", "", mine, peer, peer_name="reading its file alone")
+
+
+def _show_commands() -> None:
+    subprocess.run([sys.executable, "-m", "speecht5_cli", "--help"], stdout=subprocess.DEVNULL, check=True)

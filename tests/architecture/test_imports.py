@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
 # Another task's plug-in is no neighbour: what two tasks share lies below them.
 WITHOUT_NEIGHBOURS = {"recipes"}
 HEAVY = {"torch", "torchaudio", "scipy", "sklearn", "matplotlib", "pystoi", "transformers", "tensorboard"}
+BEYOND_OPTIONS = HEAVY | {"speecht5_recipes", "kaldiio", "jiwer", "sacrebleu", "sentencepiece", "pyarrow"}
 TORCH_AT_TOP = {"models", "losses", "train", "decode", "bench", "products"}
 
 
@@ -97,32 +98,28 @@ def test_nothing_imports_tools_or_tests() -> None:
 
 
 LOADED = """
-import resource, sys
+import sys
 sys.argv = ["speecht5", *{words!r}]
 from speecht5_cli.main import main
 try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-used = resource.getrusage(resource.RUSAGE_SELF)
 print("\\nLOADED", *sorted(name for name in sys.modules if "." not in name))
-print("CPU", used.ru_utime + used.ru_stime)
 """
 
 
-def run_and_look(*words: str) -> tuple[set[str], float]:
-    """(top-level modules that were loaded, CPU seconds of the whole process)"""
+@pytest.mark.parametrize(
+    ("words", "unneeded"),
+    [(("--help",), BEYOND_OPTIONS), (("finetune", "--help"), BEYOND_OPTIONS), (("tasks",), HEAVY)],
+    ids=["help", "help of a command", "tasks"],
+)
+def test_what_needs_no_model_loads_nothing_heavy(words: tuple[str, ...], unneeded: set[str]) -> None:
+    """How long it takes depends on the machine: `speecht5 bench loading` has it."""
     done = subprocess.run(
         [sys.executable, "-c", LOADED.format(words=list(words))], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    *_, loaded, cpu = done.stdout.splitlines()
-    return set(loaded.split()[1:]), float(cpu.split()[1])
-
-
-@pytest.mark.parametrize("words", [("--help",), ("tasks",), ("finetune", "--help")], ids=str)
-def test_help_and_tasks_are_quick(words: tuple[str, ...]) -> None:
-    """No heavy import, and under 0.5 s of CPU; twice that much here, since other processes slow this one down."""
-    loaded, _ = run_and_look(*words)
-    assert not loaded & HEAVY
-    assert min(run_and_look(*words)[1] for _ in range(3)) < 1.0
+    loaded = set(done.stdout.splitlines()[-1].split()[1:])
+    assert "speecht5_cli" in loaded
+    assert not loaded & unneeded
