@@ -107,4 +107,5 @@ class LanguageModel(nn.Module):
         return self.dropout(x + self.positions(tokens == PAD, first))
 
     def _logits(self, x: Tensor) -> Tensor:
-        return linear(self.norm(x), self.symbols.weight if self.cfg.tied else self.output.weight)
+        x = self.norm(x)
+        return linear(x, self.symbols.weight) if self.cfg.tied else self.output(x)

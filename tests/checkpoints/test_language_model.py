@@ -16,6 +16,7 @@ from speecht5_cli.decode.beam import Search, Weighted
 from speecht5_cli.decode.language import Language, LanguageScorer
 from speecht5_cli.errors import CheckpointError
 from speecht5_cli.models.keymaps import FAIRSEQ_LANGUAGE, renamed
+from speecht5_cli.models.linear import PackedLinear, pack
 from speecht5_cli.models.lm import LanguageModel
 from speecht5_cli.models.lm_config import LMConfig
 from speecht5_cli.models.positions import concatenated_sinusoids
@@ -39,6 +40,16 @@ def model(cfg: LMConfig = SMALL) -> LanguageModel:
     for parameter in net.parameters():
         parameter.copy_(torch.randn(parameter.shape) * (0.5 if parameter.dim() > 1 else 0.2))
     return net.eval()
+
+
+def test_a_large_vocabulary_of_its_own_is_laid_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where layers are laid out for a processor, the output matrix is one, too."""
+    monkeypatch.setattr("speecht5_cli.models.linear.LEAST_WEIGHTS", 1)
+    plain, ours = model(), model()
+    pack(ours)
+    assert isinstance(ours.output, PackedLinear)
+    tokens = torch.tensor([[2, 5, 6, 7], [2, 8, 9, 10]])
+    torch.testing.assert_close(ours(tokens), plain(tokens), atol=1e-4, rtol=1e-4)
 
 
 def test_against_torch() -> None:
