@@ -12,29 +12,33 @@ from speecht5_cli.config import Tree, differences, read_yaml, write_yaml
 from speecht5_cli.data.hypotheses import command_line
 from speecht5_cli.errors import ConfigError
 from speecht5_cli.files import atomic_write
-from speecht5_cli.folders import ASSETS, CHECKPOINTS, CONFIG, FINAL, MODEL, kept_checkpoints
+from speecht5_cli.folders import ASSETS, CHECKPOINTS, CONFIG, FINAL, MODEL, kept_checkpoints, model_folder
 from speecht5_cli.plugins import TaskPlugin
 from speecht5_cli.provenance import fingerprint, forced, with_archives
 from speecht5_cli.train.config import FREE_TO_CHANGE, RunConfig, run_config, run_tree
 
 PROVENANCE = "provenance.json"
 OLD = ".old"
+_OF_A_SET = ("utt2spk", "segments", "utt2dur")  # which utterances there are, from when to when
 
 State = Literal["new", "resumed", "finished"]
 
 
 def inputs_of(plugin: TaskPlugin, cfg: RunConfig, init: Path | None) -> dict[str, str]:
-    """Fingerprints of everything that the training reads: tables of data dirs, text files, assets, initial model."""
-    paths: list[Path] = [init] if init else []
-    paths += [source for source in plugin.assets(cfg).values() if isinstance(source, Path)]
+    """Fingerprints of everything that the training reads: tables of data dirs, text files, assets, initial model.
+
+    Of an experiment that is started from, its model alone: decoding it, or removing its checkpoints, changes nothing.
+    """
+    paths = [source for source in plugin.assets(cfg).values() if isinstance(source, Path)]
     for stream in plugin.streams(cfg):
         if stream.cost == "tokens":
             paths += [*cfg.data.train_text, *cfg.data.dev_text]
         else:
-            files = stream.inputs + stream.targets + stream.optional
+            files = _OF_A_SET + stream.inputs + stream.targets + stream.optional
             paths += with_archives(folder / name for folder in (*cfg.data.train, *cfg.data.dev) for name in files)
-            paths += with_archives(folder / "wav.scp" for folder in stream.beside)
-    return {str(path): fingerprint(path) for path in paths if path.exists()}
+            paths += with_archives(folder / name for folder in stream.beside for name in (*_OF_A_SET, "wav.scp"))
+    initial = {str(init): fingerprint(model_folder(init))} if init else {}
+    return initial | {str(path): fingerprint(path) for path in paths if path.exists()}
 
 
 def open_experiment(plugin: TaskPlugin, cfg: RunConfig, exp: Path, inputs: dict[str, str]) -> tuple[State, str]:
@@ -51,7 +55,7 @@ def open_experiment(plugin: TaskPlugin, cfg: RunConfig, exp: Path, inputs: dict[
         if not changed and kept_checkpoints(exp / CHECKPOINTS):
             write_yaml(exp / CONFIG, tree)
             return "resumed", ""
-        if kept_checkpoints(exp / CHECKPOINTS):
+        if kept_checkpoints(exp / CHECKPOINTS) or (exp / FINAL).exists():
             note = f"{changed}; what was there is now in {set_aside(exp)}"
     exp.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(exp / ASSETS, ignore_errors=True)  # of a run that ended before its first checkpoint

@@ -1,6 +1,7 @@
 """Is an experiment new, to be resumed, finished, or made with something else?"""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,36 @@ def test_another_initial_model_starts_anew(trained: Path, tiny_corpus: TinyCorpu
     assert state_of(exp, cfg, trained)[1].startswith(f"{trained} is another one; what was there")
 
 
+def test_what_becomes_of_the_initial_experiment_otherwise_does_not_matter(
+    trained: Path, tiny_corpus: TinyCorpus, tmp_path: Path
+) -> None:
+    """It was tuned and decoded, and its checkpoints were removed."""
+    cfg, exp = tiny_config(tiny_corpus, "asr", *SHORT), tmp_path / "exp" / "second"
+    run(load_task("asr"), cfg, exp, init=trained)
+    (trained / "tuned.yaml").write_text("settings: {beam: 3}\n")
+    shutil.rmtree(trained / "checkpoints")
+    assert state_of(exp, cfg, trained) == ("finished", "")
+
+
+def test_a_final_model_without_checkpoints_is_set_aside(trained: Path, tiny_corpus: TinyCorpus) -> None:
+    """Else a run that ends early would leave it there, and be taken for finished."""
+    shutil.rmtree(trained / "checkpoints")
+    state, why = state_of(trained, tiny_config(tiny_corpus, "asr", *SHORT, "optim.lr=1e-5"))
+    assert (state, why.split("; ")[1]) == ("new", f"what was there is now in {trained.parent}/.old/asr-1")
+    assert not (trained / "model").exists()
+
+
+def test_other_ends_of_segments_start_anew(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    """Though wav.scp and text are the same."""
+    plugin, marks = load_task("asr"), []
+    cfg = tiny_config(tiny_corpus, "asr", f"data.train={tmp_path / 'train'}")
+    for end in ("2.0", "1.5"):
+        one = {"s-1": "s"}
+        write_tables(tmp_path / "train", {"wav.scp": {"r": "r.wav"}, "utt2spk": one, "segments": {"s-1": f"r 0 {end}"}})
+        marks.append(inputs_of(plugin, cfg, None))
+    assert [path for path in marks[0] if marks[0][path] != marks[1][path]] == [str(tmp_path / "train" / "segments")]
+
+
 def test_force(trained: Path, tiny_corpus: TinyCorpus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FORCE, "1")
     assert state_of(trained, tiny_config(tiny_corpus, "asr", *SHORT))[1].startswith("forced; what was there")
@@ -169,7 +200,8 @@ def test_the_configuration_is_saved_before_anything_is_built(
 def test_provenance(trained: Path, tiny_corpus: TinyCorpus) -> None:
     record = json.loads((trained / "provenance.json").read_text())
     assert record.keys() == {"command", "version", "started", "inputs"}
-    names = {str(folder / name) for folder in (tiny_corpus.train, tiny_corpus.dev) for name in ("wav.scp", "text")}
+    tables, folders = ("utt2spk", "utt2dur", "wav.scp", "text"), (tiny_corpus.train, tiny_corpus.dev)
+    names = {str(folder / name) for folder in folders for name in tables}
     assert record["inputs"].keys() == names | {str(tiny_corpus.vocabulary / "vocab.txt")}
 
 
@@ -199,7 +231,7 @@ def test_other_noise_starts_anew(tiny_corpus: TinyCorpus, tmp_path: Path) -> Non
     plugin, marks = load_task("se"), []
     tree = tiny_tree(tiny_corpus, "se") | {"se": {"mixing": {"noises": [str(tmp_path / "noise")]}}}
     for name in ("a", "b"):
-        write_tables(tmp_path / "noise", {"wav.scp": {name: f"{name}.wav"}, "utt2spk": {name: name}})
+        write_tables(tmp_path / "noise", {"wav.scp": {"n": f"{name}.wav"}, "utt2spk": {"n": "n"}})
         marks.append(inputs_of(plugin, run_config(plugin, tree), None))
     assert [path for path in marks[0] if marks[0][path] != marks[1][path]] == [str(tmp_path / "noise" / "wav.scp")]
 
