@@ -10,9 +10,11 @@ from pathlib import Path
 import torch
 
 from speecht5_cli.data.assets import Assets
+from speecht5_cli.data.batch import Batch
 from speecht5_cli.device import best_device, machine_bytes
 from speecht5_cli.errors import TrainingError
 from speecht5_cli.folders import ASSETS, model_folder
+from speecht5_cli.losses.terms import Loss
 from speecht5_cli.plugins import TaskPlugin
 from speecht5_cli.train.config import DataConfig, RunConfig
 from speecht5_cli.train.distributed import Ranks
@@ -51,7 +53,11 @@ def probe_batches(plugin: TaskPlugin, cfg: RunConfig, *, init: Path | None) -> I
         model.to(device).train()
         economise(model, cfg.train)
         rows = open_streams(plugin.streams(cfg), cfg.data)
-        share, former = FIRST_SHARE, None
+        share, former, steps = FIRST_SHARE, None, (0, cfg.train.max_steps - 1)
+
+        def loss_of(batch: Batch, step: int) -> Loss:
+            return plugin.loss(model, batch, cfg, step)
+
         while True:
             sized = replace(cfg, data=scaled(cfg.data, share))
             batches = training_batches(plugin, sized, assets, rows, step=0, ranks=Ranks(0, 1, device))
@@ -61,7 +67,7 @@ def probe_batches(plugin: TaskPlugin, cfg: RunConfig, *, init: Path | None) -> I
                 return  # all data in one batch, or the limit of items
             cost = sum(batch.cost for batch in largest) / len(largest)
             try:
-                found = probe(model, largest, lambda batch, step: plugin.loss(model, batch, cfg, step), 0, numbers)
+                found = probe(model, largest, loss_of, steps, numbers)
             except torch.OutOfMemoryError:
                 return
             fits = found.memory_gb <= limit

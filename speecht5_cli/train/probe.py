@@ -1,7 +1,7 @@
 """Before the first step: how large is the model, how much memory and time will the run take?"""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ ADAM_BYTES = 8  # two float32 moments for each parameter
 
 @dataclass(frozen=True)
 class Estimate:
-    """Measured on a forward and backward pass of the most expensive batch of each stream."""
+    """Measured on a forward and backward pass of the most expensive batch of each stream, the dearer of two."""
 
     n_parameters: int
     n_trained: int
@@ -38,30 +38,22 @@ class Estimate:
 
 def probe(
     model: nn.Module,
-    batches: Iterable[Batch],
+    batches: Sequence[Batch],
     loss_of: Callable[[Batch, int], Loss],
-    step: int,
+    steps: tuple[int, int],
     autocast: Callable[[], AbstractContextManager],
 ) -> Estimate:
     """Run a pass over each batch and forget it: gradients, statistics and the random generator are as before.
 
-    Before step 0 the optimiser holds nothing yet, so its share is added.
+    `steps` are the next update and the last one: an encoder may be frozen at first, and guidance may end. Before
+    step 0 the optimiser holds nothing yet, so its share is added.
     """
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}  # grown tables may stay grown
     state = torch.get_rng_state()
     on_gpu = next(model.parameters()).device.type == "cuda"
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-    started, n_batches = time.perf_counter(), 0
-    for batch in batches:
-        with autocast():
-            total = loss_of(batch, step).total(batch.weights)
-        total.backward()
-        n_batches += 1
-    if on_gpu:
-        torch.cuda.synchronize()
-    seconds = (time.perf_counter() - started) / n_batches
-    model.zero_grad(set_to_none=True)
+    seconds = max(_seconds(model, batches, loss_of, step, autocast) for step in sorted(set(steps)))
     for name, buffer in model.named_buffers():
         if buffer.shape == buffers[name].shape:
             buffer.copy_(buffers[name])
@@ -69,6 +61,26 @@ def probe(
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     trained = sum(n for n, wanted in sizes if wanted)
     peak = torch.cuda.max_memory_allocated() if on_gpu else peak_bytes()
-    moments = ADAM_BYTES * trained if step == 0 else 0
+    moments = ADAM_BYTES * trained if steps[0] == 0 else 0
     memory = peak + moments if peak else 0
     return Estimate(sum(n for n, _ in sizes), trained, memory / 1e9, seconds)
+
+
+def _seconds(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    loss_of: Callable[[Batch, int], Loss],
+    step: int,
+    autocast: Callable[[], AbstractContextManager],
+) -> float:
+    """Of a batch in the mean, forward and backward; no gradients are left."""
+    started = time.perf_counter()
+    for batch in batches:
+        with autocast():
+            total = loss_of(batch, step).total(batch.weights)
+        total.backward()
+    if next(model.parameters()).device.type == "cuda":
+        torch.cuda.synchronize()
+    seconds = (time.perf_counter() - started) / len(batches)
+    model.zero_grad(set_to_none=True)
+    return seconds

@@ -208,8 +208,9 @@ class Run:
         cfg = replace(self.cfg, data=replace(self.cfg.data, workers=0))
         alone = Ranks(0, 1, self.ranks.device)
         batches = training_batches(self.plugin, cfg, self.assets, self.rows, step=0, ranks=alone)
-        first = islice(batches, len(self.rows))  # the largest of each stream
-        estimate = probe(self.model, first, self._loss, self.progress.step, self.autocast)
+        largest = list(islice(batches, len(self.rows)))  # of each stream
+        steps = (self.progress.step, cfg.train.max_steps - 1)
+        estimate = probe(self.model, largest, self._loss, steps, self.autocast)
         share = cfg.optim.micro_batches // self.ranks.world
         for line in estimate.lines(cfg.train.max_steps - self.progress.step, share):
             self.journal.line(line)

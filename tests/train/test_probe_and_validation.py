@@ -62,7 +62,7 @@ def setting(request: pytest.FixtureRequest, tiny_corpus: TinyCorpus, tmp_path: P
 def test_the_probe_leaves_no_trace(setting: Setting) -> None:
     """Weights, running statistics, gradients, and torch's generator are as before."""
     before, generator = state(setting.model), torch.get_rng_state()
-    estimate = probe(setting.model, setting.batches(), setting.loss, 0, FP32)
+    estimate = probe(setting.model, setting.batches(), setting.loss, (0, 7), FP32)
     assert same(before, state(setting.model))
     assert torch.equal(torch.get_rng_state(), generator)
     assert all(parameter.grad is None for parameter in setting.model.parameters())
@@ -71,15 +71,28 @@ def test_the_probe_leaves_no_trace(setting: Setting) -> None:
     assert 0 < estimate.seconds < 60 and 0 < estimate.memory_gb < 100
 
 
+def test_the_probe_knows_what_thaws(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    """An encoder that is frozen at first needs its memory later: both steps are tried, once where they are one."""
+    setting, seen = Setting(tiny_corpus, "asr", tmp_path), []
+
+    def loss(batch: Batch, step: int) -> Loss:
+        seen.append(step)
+        return setting.loss(batch, step)
+
+    probe(setting.model, setting.batches()[:1], loss, (2, 99), FP32)
+    probe(setting.model, setting.batches()[:1], loss, (99, 99), FP32)
+    assert seen == [2, 99, 99]
+
+
 def test_the_probe_adds_what_the_optimiser_will_hold(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that goes on has it already, and a system that does not say how much there is says nothing."""
     batches = setting.batches()
     monkeypatch.setattr(train_probe, "peak_bytes", lambda: 10**9)
-    first, later = (probe(setting.model, batches, setting.loss, step, FP32) for step in (0, 3))
+    first, later = (probe(setting.model, batches, setting.loss, (step, 7), FP32) for step in (0, 3))
     assert later.memory_gb == 1.0
     assert first.memory_gb == 1.0 + 8 * first.n_trained / 1e9
     monkeypatch.setattr(train_probe, "peak_bytes", lambda: None)
-    unknown = probe(setting.model, batches, setting.loss, 0, FP32)
+    unknown = probe(setting.model, batches, setting.loss, (0, 7), FP32)
     assert unknown.lines(1, 1)[1] == "memory: this system does not say"
 
 
@@ -91,7 +104,7 @@ def test_a_probe_of_long_sound() -> None:
     def loss(batch: Batch, step: int) -> Loss:
         return Loss({"x": Term(net.encode_speech(batch["wav"], batch["wav_lens"]).states.square().mean())})
 
-    probe(net, [batch], loss, 0, FP32)
+    probe(net, [batch], loss, (0, 7), FP32)
     assert len(net.speech_encoder_prenet.positions.sinusoids.table) == 2048
 
 
@@ -171,8 +184,8 @@ def test_the_first_batch_is_the_largest(
 
     monkeypatch.setattr(plugin, "loss", watched)
     run(plugin, tiny_config(tiny_corpus, "asr", "data.batch_seconds=2.5"), tmp_path / "exp")
-    assert len(sizes) == 1 + 8  # the probe, then the training
-    assert sizes[0] == sizes[1] == max(sizes) > min(sizes)
+    assert len(sizes) == 2 + 8  # the probe, as at the first and the last step, then the training
+    assert sizes[0] == sizes[1] == sizes[2] == max(sizes) > min(sizes)
 
 
 def test_precision() -> None:
