@@ -90,7 +90,29 @@ class _Tried:
 
 
 def _start_worker(_: int) -> None:
-    """Leave Ctrl-C to the main process, which ends its workers in order."""
+    """Leave Ctrl-C and being told to end to the main process, which saves, and ends its workers in order.
+
+    A shell's `timeout` and a cluster signal every process of a job, and a worker that is gone ends a training at once.
+    """
+    import multiprocessing
+    import os
     import signal
+    import threading
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not hasattr(signal, "sigwaitinfo"):  # macOS does not say who asks
+        os.setpgid(0, 0)
+        return
+    parent = multiprocessing.parent_process()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_when_told, args=(parent.pid if parent else None,), daemon=True).start()
+
+
+def _end_when_told(by: int | None) -> None:
+    """Wait for that process to ask."""
+    import os
+    import signal
+
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != by:
+        pass
+    os._exit(0)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from journals import assert_same_run, checkpoint_steps, numbers, steps
@@ -125,10 +126,10 @@ def test_reading_ahead_changes_nothing(tiny_corpus: TinyCorpus, uninterrupted: T
 # --- from outside ---
 
 
-def started(corpus: TinyCorpus, folder: Path, *words: str) -> subprocess.Popen[str]:
+def started(corpus: TinyCorpus, folder: Path, *words: str, **how: Any) -> subprocess.Popen[str]:
     write_yaml(folder / "asr.yaml", tiny_tree(corpus, "asr", *words))
     command = [sys.executable, "-m", "speecht5_cli", "finetune", "--task", "asr", "asr.yaml", "--exp", "exp"]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how)
 
 
 def wait_for(folder: Path, child: subprocess.Popen[str], step: int) -> None:
@@ -173,6 +174,18 @@ def test_told_to_end(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
     assert steps(tmp_path / "exp")[-1] == saved
     state = json.loads((tmp_path / "exp" / "checkpoints" / str(saved) / "state.json").read_text())
     assert state["progress"]["step"] == saved
+
+
+def test_all_processes_told_to_end(tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    """As by `timeout` or a cluster: those that read ahead leave it to the one that saves."""
+    words = ("train.max_steps=500", "train.save_every_steps=500", "train.validate_every=500")
+    child = started(tiny_corpus, tmp_path, *words, "data.workers=2", start_new_session=True)
+    wait_for(tmp_path, child, 3)
+    os.killpg(child.pid, signal.SIGTERM)
+    said, _ = child.communicate(timeout=60)
+    assert child.returncode == 130, said
+    (saved,) = checkpoint_steps(tmp_path / "exp")
+    assert f"stopped and saved at step {saved}; the same command goes on from there" in said
 
 
 def test_the_journal_is_cut_back(tmp_path: Path) -> None:
