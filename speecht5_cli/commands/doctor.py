@@ -85,12 +85,15 @@ def _gpu() -> Iterator[Finding]:
         return
     import torch
 
+    from speecht5_cli.train.precision import gpu_multiplies_bf16
+
     if not torch.cuda.is_available():
         yield Finding("note", "no GPU: training runs on the CPU in fp32; enough for egs/mini and egs/fsdd")
         return
     for number in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(number)
-        bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16: fp32 is used"
+        with torch.cuda.device(number):
+            bf16 = "bf16" if gpu_multiplies_bf16() else "no bf16: fp32 is used"
         yield Finding("ok", f"GPU {number}: {properties.name}, {properties.total_memory / 1e9:.0f} GB, {bf16}")
 
 

@@ -23,7 +23,7 @@ class Numbers:
     def of(cls, precision: str, device: torch.device) -> "Numbers":
         """`auto` is bf16 on a GPU that has it, and fp32 elsewhere. Raises UsageError for int8 on a GPU."""
         if precision == "auto":
-            precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+            precision = "bf16" if device.type == "cuda" and gpu_multiplies_bf16() else "fp32"
         if precision == "int8" and device.type != "cpu":
             raise UsageError("precision int8 is for CPUs; a GPU is faster in bf16")
         if precision == "bf16" and device.type == "cpu" and not _multiplies_bf16():
@@ -48,6 +48,11 @@ class Numbers:
 
     def __str__(self) -> str:
         return self.name
+
+
+def gpu_multiplies_bf16() -> bool:
+    """Whether the GPU has instructions for it: older ones compute it in float32, which is slow and no more exact."""
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _multiplies_bf16() -> bool:

@@ -42,6 +42,15 @@ def test_nothing_is_said_of_other_processors(machine: str, supported: bool, monk
         Numbers.of("bf16", CPU)
 
 
+@pytest.mark.parametrize(("computes", "name"), [(True, "bf16"), (False, "fp32")])
+def test_a_gpu_that_only_imitates_bfloat16(computes: bool, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch counts it as supported there unless told otherwise."""
+    monkeypatch.setattr(
+        "torch.cuda.is_bf16_supported", lambda including_emulation=True: including_emulation or computes
+    )
+    assert Numbers.of("auto", GPU).name == name
+
+
 def test_eight_bits_on_a_gpu() -> None:
     with pytest.raises(UsageError, match="precision int8 is for CPUs"):
         Numbers.of("int8", GPU)
