@@ -103,7 +103,8 @@ def train_vocoder(config: VocoderConfig, spoken: Sequence[Spoken], exp: Path, *,
     """Train until the last step, or until a signal asks to stop; the same call goes on from the last checkpoint.
 
     `init` is a vocoder to start from, with its statistics, and with its discriminators where its experiment has some
-    of the same sizes. Raises TrainingError when a loss is not finite.
+    of the same sizes. Raises TrainingError when a loss is not finite, KeyboardInterrupt when told to stop, after
+    saving.
     """
     train, held = _held_out(spoken, config.train)
     before = newest(exp)
@@ -198,9 +199,9 @@ def _loop(
                 measured = {"mel": measure(nets.generator, held, distance)}
                 journal.numbers(nets.step, "dev", measured)
                 journal.line(f"step {nets.step}: held out: {shown(measured)}")
-        if stop:
+        if stop and nets.step < settings.steps:
             journal.line(f"stopped at step {nets.step}; the same command goes on from here")
-            return
+            raise KeyboardInterrupt
 
 
 class Pace:

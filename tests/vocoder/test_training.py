@@ -1,5 +1,7 @@
 """Training a vocoder: it learns, resumes bit for bit, starts from another one, and refuses what does not fit."""
 
+import os
+import signal
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -84,6 +86,26 @@ def test_an_interrupted_run_goes_on_bit_for_bit(vowels: Path, tmp_path: Path, mo
     assert len(calls) == 5 + 3
     assert "nothing to do" in run_vocoder(config(log_every=1), sources, tmp_path / "cut")
     assert (tmp_path / "cut/metrics.jsonl").read_text().count('"train"') == 3
+
+
+def test_a_run_that_was_told_to_stop_ends_like_one(
+    vowels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved, and with an exit code by which a chain of commands ends, unless it was at its end anyway."""
+    update, calls = vocoder._update, []
+
+    def told(*args: object) -> object:
+        calls.append(1)
+        if len(calls) in (2, 6):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return update(*args)
+
+    monkeypatch.setattr(vocoder, "_update", told)
+    with pytest.raises(KeyboardInterrupt):
+        run_vocoder(config(), VocoderSources(data=(vowels,)), tmp_path)
+    assert newest(tmp_path) == 2
+    assert run_vocoder(config(), VocoderSources(data=(vowels,)), tmp_path).endswith("a vocoder after 6 steps")
+    assert len(calls) == 6
 
 
 def test_a_setting_that_the_training_did_not_know_has_its_default(vowels: Path, tmp_path: Path) -> None:
