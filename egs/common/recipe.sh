@@ -13,7 +13,9 @@
 #
 # Experiments of a task are called exp/TASK$suffix$it: suffix names variant and initial model, `it` the iteration.
 
-set -euo pipefail
+set -eo pipefail
+# Before bash 4.4, which macOS has, an empty list would count as unset.
+[ "${BASH_VERSINFO[0]}${BASH_VERSINFO[1]}" -lt 44 ] || set -u
 
 user_dir=$PWD
 cd "$(dirname "${BASH_SOURCE[1]}")"
@@ -123,6 +125,13 @@ takes() { local all=$*; is_one_of "$task" "$@" || die "--task $task: this recipe
 
 # named NAME: exp/NAME, or exp/NAME_small where the variant conf/small.yaml has a block NAME.
 named() { if [ -n "$config" ] && grep -q "^$1:" "$config"; then echo "exp/$1$suffix"; else echo "exp/$1"; fi; }
+
+# size_or_tiny: of a model from nothing, as large as the variant's pre-trained one.
+size_or_tiny() {
+  local size=''
+  if [ -n "$config" ]; then size=$(sed -n 's/.*[ {]size: *\([a-z]*\).*/\1/p' "$config" | head -n 1); fi
+  echo "${size:-tiny}"
+}
 
 # --- downloads ---
 

@@ -17,7 +17,7 @@ pretrains_to "$first$it"
 xvector=$(named xvector)
 speaks_with "$xvector"
 finetuned=exp/$task$suffix$it units=units${extra_speech:+_extra}$it settings=() extra=() more_speech=() more_sets=()
-if [ "$init" = none ]; then settings=(model.size=tiny); fi
+if [ "$init" = none ]; then settings=("model.size=$(size_or_tiny)"); fi
 if [ "$task" = st ]; then
   finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
   # Where words move, so little speech does not teach a decoder to listen: translation goes on where recognition ended.

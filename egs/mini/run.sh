@@ -14,7 +14,7 @@ xvector=$(named xvector)
 speaks_with "$xvector"
 if [ "$task" = lm ]; then from_nothing; fi
 finetuned=exp/$task$suffix$it units=units$it settings=()
-if [ "$init" = none ]; then settings=(model.size=tiny); fi
+if [ "$init" = none ]; then settings=("model.size=$(size_or_tiny)"); fi
 if [ "$task" = st ]; then
   finetuned=exp/st_$lang$suffix$it settings+=("st.language=$lang" "st.vocabulary=data/vocab_$lang")
   # Where words move, so little speech does not teach a decoder to listen: translation goes on where recognition ended.

@@ -278,6 +278,17 @@ def test_from_nothing(mini: Path, wham: Path) -> None:
         assert f"--exp exp/{task}_scratch --init none" in first
 
 
+def test_a_variant_from_nothing_is_as_large_as_with_pre_training(mini: Path) -> None:
+    words = ("--task", "asr", "--init", "none", "--stage", "5")
+    for variant, size in (
+        ((), "tiny"),
+        (("--config", "conf/small.yaml"), "small"),
+        (("--config", "conf/long.yaml"), "tiny"),
+    ):
+        (finetune, *_) = (line for line in commands(shown(mini, *words, *variant)) if " finetune " in line)
+        assert f"model.size={size}" in finetune
+
+
 def test_init_that_is_not_there(mini: Path, wham: Path, fake: str) -> None:
     hint = "../librispeech/run.sh makes it, or give another one with --init"
     for stage in ("4", "5"):
