@@ -13,8 +13,11 @@ HEADS = 2  # the first heads of every layer that ran
 def guided_attention(attention: list[Tensor], steps: Tensor, lens: Tensor, *, sigma: float = SIGMA) -> Tensor:
     """Attention of each layer (B, H, U, T), valid steps (B,) and positions (B,) -> sum over valid cells.
 
-    The weight of a cell is 1 - exp(-(t / T - u / U)^2 / (2 sigma^2)); heads and layers are averaged.
+    The weight of a cell is 1 - exp(-(t / T - u / U)^2 / (2 sigma^2)); heads and layers are averaged. Nothing where
+    layerdrop left no layer.
     """
+    if not attention:
+        return torch.zeros((), device=steps.device)
     guided = torch.cat([layer[:, :HEADS] for layer in attention], dim=1).mean(1)  # (B, U, T)
     return (guided * penalties(steps, lens, guided.size(1), guided.size(2), sigma)).sum()
 

@@ -48,6 +48,15 @@ def test_it_stays_by_default(task: str) -> None:
     torch.testing.assert_close(late.terms["guided"].sum, first.terms["guided"].sum)
 
 
+@pytest.mark.parametrize("task", ["tts", "vc"])
+def test_a_step_in_which_no_layer_runs(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layerdrop may leave none of a decoder of few layers, and so no attention to guide."""
+    monkeypatch.setattr("speecht5_cli.models.transformer.dropped", lambda *_: True)
+    loss = loss_at(0, task, guided=8.0)
+    assert float(loss.terms["guided"].sum) == 0.0
+    loss.total(dict.fromkeys(loss.terms, 1.0)).backward()
+
+
 def test_the_rest_does_not_depend_on_it() -> None:
     guided, gone = loss_at(0, "vc", guided=8.0, guided_steps=4), loss_at(4, "vc", guided=8.0, guided_steps=4)
     for term in ("l1", "stop"):
