@@ -24,6 +24,10 @@ from speecht5_cli.plugins import Hypothesis, Metric, Scores, Stream
 from speecht5_cli.score.wer import error_rates
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from speecht5_cli.decode.alignment import TimedWord
+    from speecht5_cli.decode.beam import Found
     from speecht5_cli.losses.terms import Loss
     from speecht5_cli.models.speecht5 import SpeechT5
 
@@ -45,8 +49,12 @@ class AsrConfig:
     decode: TextSearch = field(default_factory=lambda: TextSearch(ctc_weight=0.3))
 
     def __post_init__(self) -> None:
-        if not self.ctc_head and (self.ctc_weight or self.decode.ctc_weight or self.decode.method == "ctc"):
+        if not self.ctc_head and (self.ctc_weight or self.decode.uses_ctc):
             raise ValueError("without ctc_head, ctc_weight and decode.ctc_weight must be 0 and decode.method beam")
+        if self.ctc_head and not self.ctc_weight:
+            raise ValueError("ctc_weight 0 trains no CTC head, which decoding would ask; set ctc_head to false")
+        if not self.ce_weight and self.decode.uses_decoder:
+            raise ValueError("ce_weight 0 trains no decoder; set decode.method to ctc, or decode.ctc_weight to 1")
 
 
 class Asr:
@@ -123,27 +131,27 @@ class Asr:
 
         vocabulary, options = assets.read(VOCAB_FILE, Vocabulary.load), cfg.task.decode
         owners: list[int] = batch["owners"].tolist()
-        encoded = model.encode_speech(**batch.speech)
-        found = search_text(
-            model,
-            encoded,
-            options,
-            eos=vocabulary.eos,
-            forbidden=vocabulary.unsayable,
-            symbols=vocabulary.symbols,
-        )
+        aligned = options.timings or len(owners) > len(batch.ids)  # windows are joined by the times of their words
+        found: list[list[Found]] = []
+        words: list[Sequence[TimedWord]] = []
+        for speech in batch.speech_parts(cfg.data.batch_seconds):
+            encoded = model.encode_speech(**speech)
+            some = search_text(
+                model,
+                encoded,
+                options,
+                eos=vocabulary.eos,
+                forbidden=vocabulary.unsayable,
+                symbols=vocabulary.symbols,
+            )
+            found += some
+            words += timed(model, encoded, some, vocabulary.spellings) if aligned else []
         rows = as_hypotheses([batch.ids[k] for k in owners], found, vocabulary.decode, nbest=options.nbest)
-        if len(rows) == len(batch.ids) and not options.timings:
+        if not aligned:
             return rows
         spans = [span for detail in batch.details for span in detail["spans"]]
-        return joined(
-            batch.ids,
-            rows,
-            owners,
-            timed(model, encoded, found, vocabulary.symbols),
-            [(start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in spans],
-            timings=options.timings,
-        )
+        spans_s = [(start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in spans]
+        return joined(batch.ids, rows, owners, words, spans_s, timings=options.timings)
 
     def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
         data = DataDir(ref_dir)

@@ -119,8 +119,8 @@ class Se:
     def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
         from speecht5_cli.decode.speech import speak, speak_in_place
 
-        encoded, voices, options = model.encode_speech(**batch.speech), batch["xvector"], cfg.task.decode
-        ids, owners = batch.ids, batch["owners"]
+        encoded = (model.encode_speech(**speech) for speech in batch.speech_parts(cfg.data.batch_seconds))
+        voices, options, ids, owners = batch["xvector"], cfg.task.decode, batch.ids, batch["owners"]
         if _in_place(cfg):
             noisy, n_frames = batch["noisy"], batch["noisy_lens"]
             return speak_in_place(model, encoded, voices, noisy, n_frames, options, ids=ids, owners=owners)

@@ -24,6 +24,7 @@ from speecht5_cli.plugins import Hypothesis, Metric, Scores, Stream
 from speecht5_cli.score.bleu import translation_scores
 
 if TYPE_CHECKING:
+    from speecht5_cli.decode.beam import Found
     from speecht5_cli.losses.terms import Loss
     from speecht5_cli.models.speecht5 import SpeechT5
 
@@ -39,6 +40,10 @@ class StConfig:
     time_mask: SpanMask = field(default_factory=lambda: SpanMask(prob=0.5, length=10, min_spans=2))
     channel_mask: SpanMask = field(default_factory=lambda: SpanMask(prob=0.5, length=64))
     decode: TextSearch = field(default_factory=TextSearch)
+
+    def __post_init__(self) -> None:
+        if self.decode.uses_ctc or self.decode.timings:
+            raise ValueError("decode.ctc_weight, decode.method ctc and decode.timings need a CTC head; st has none")
 
 
 class St:
@@ -98,15 +103,16 @@ class St:
 
         vocabulary, options = assets.read(VOCAB_FILE, Vocabulary.load), cfg.task.decode
         owners: list[int] = batch["owners"].tolist()
-        encoded = model.encode_speech(**batch.speech)
-        found = search_text(
-            model,
-            encoded,
-            options,
-            eos=vocabulary.eos,
-            forbidden=vocabulary.unsayable,
-            symbols=vocabulary.symbols,
-        )
+        found: list[list[Found]] = []
+        for speech in batch.speech_parts(cfg.data.batch_seconds):
+            found += search_text(
+                model,
+                model.encode_speech(**speech),
+                options,
+                eos=vocabulary.eos,
+                forbidden=vocabulary.unsayable,
+                symbols=vocabulary.symbols,
+            )
         rows = as_hypotheses([batch.ids[k] for k in owners], found, vocabulary.decode, nbest=options.nbest)
         return rows if len(rows) == len(batch.ids) else joined(batch.ids, rows, owners)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from speecht5_cli.data.assets import Assets, Source
-from speecht5_cli.data.batch import Batch, padded
+from speecht5_cli.data.batch import Batch, padded, parts
 from speecht5_cli.data.examples import in_pieces, speaking_weights, speech_out, voice_of
 from speecht5_cli.data.features import LOG_MEL, log_mel
-from speecht5_cli.data.rows import Row
+from speecht5_cli.data.rows import CHARACTERS_PER_S, Row
 from speecht5_cli.data.speech_text import sentences, spoken
 from speecht5_cli.data.vocabulary import VOCAB_FILE, Vocabulary, vocabulary_assets
 from speecht5_cli.data.voices import VOICES, voices_from
@@ -23,8 +23,10 @@ from speecht5_cli.plugins import Hypothesis, Metric, Scores, Stream
 from speecht5_cli.score.speech import score_speech
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from speecht5_cli.losses.terms import Loss
-    from speecht5_cli.models.speecht5 import SpeechT5
+    from speecht5_cli.models.speecht5 import Encoded, SpeechT5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +111,7 @@ class Tts:
 
         spoken = speak(
             model,
-            model.encode_text(batch["tokens"]) if "tokens" in batch else None,
+            _encoded(model, batch, cfg.data.batch_seconds),
             batch["xvector"],
             cfg.task.decode,
             ids=batch.ids,
@@ -120,6 +122,14 @@ class Tts:
 
     def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
         return score_speech(hyp_dir, ref_dir, references="wav.scp")
+
+
+def _encoded(model: SpeechT5, batch: Batch, seconds: float) -> Iterator[Encoded]:
+    """The sentences, some at a time; nothing where no text has a symbol."""
+    if "tokens" in batch:
+        tokens = batch["tokens"]
+        for rows in parts(len(tokens), tokens.size(1) / CHARACTERS_PER_S, seconds):
+            yield model.encode_text(tokens[rows])
 
 
 task = Tts()

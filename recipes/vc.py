@@ -86,7 +86,7 @@ class Vc:
     def predict(self, model: SpeechT5, batch: Batch, cfg: Any, assets: Assets) -> list[Hypothesis]:
         from speecht5_cli.decode.speech import speak
 
-        encoded = model.encode_speech(**batch.speech)
+        encoded = (model.encode_speech(**speech) for speech in batch.speech_parts(cfg.data.batch_seconds))
         return speak(model, encoded, batch["xvector"], cfg.task.decode, ids=batch.ids, owners=batch["owners"])
 
     def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:

@@ -117,7 +117,8 @@ class TaskPlugin(Protocol):
         """Named loss terms; also called in evaluation mode for validation."""
 
     def predict(self, model: "nn.Module", batch: "Batch", cfg: Any, assets: "Assets") -> list[Hypothesis]:
-        """Hypotheses for a batch, in its order."""
+        """Hypotheses for a batch, in its order; of a long recording's pieces as many at a time as
+        `cfg.data.batch_seconds` allows."""
 
     def score(self, hyp_dir: Path, ref_dir: Path, cfg: Any) -> Scores:
         """Compare files with files; opens no model. `cfg` is the task's own block."""

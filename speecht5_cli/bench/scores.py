@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speecht5_cli.config import from_tree
+from speecht5_cli.device import best_device
 from speecht5_cli.plugins import load_task
 from speecht5_cli.train.predict import Request, predict_set
 
 PRECISIONS = ("fp32", "bf16", "int8")
+ON_GPU = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Trial:
 
 def trials(model: Path, data: Path) -> Iterator[Trial]:
     """The data dir decoded and scored once for each precision, with the model's own settings."""
-    for precision in PRECISIONS:
+    for precision in PRECISIONS if best_device().type == "cpu" else ON_GPU:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / precision
             decoding = predict_set(Request(model, data, out, None, {}, precision=precision))

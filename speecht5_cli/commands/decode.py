@@ -1,5 +1,6 @@
 """`speecht5 decode`: hypotheses for one data dir, or for all test sets of a recipe's task."""
 
+import json
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,20 @@ def decode(
     data = data or list((sets.dev if tune else sets.test) if sets else ())
     if out is not None and len(data) > 1:
         raise UsageError(f"--out is one folder, but there are {len(data)} data dirs: {', '.join(map(str, data))}")
+    places = [model / "decode" / data_dir.resolve().name for data_dir in data]
+    if out is None and len(set(places)) < len(places):
+        raise UsageError(
+            f"hypotheses of sets of one name would replace each other: {', '.join(map(str, data))}; "
+            "decode them one by one, with --out"
+        )
     machine = {"batch_seconds": batch_seconds, "precision": precision.value, "allow_pipes": allow_pipes}
     if tune:
         _tune(task, model, data, list(overrides or []), machine)
         return
     settings = merged(tuned_settings(model), parse_overrides(overrides or []))
     speaking = {"vocoder": vocoder, "pictures": pictures}
-    for data_dir in data:
-        _decode(task, model, data_dir, out or model / "decode" / data_dir.name, settings, machine | speaking, nj)
+    for data_dir, place in zip(data, places):
+        _decode(task, model, data_dir, out or place, settings, machine | speaking, nj)
 
 
 def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: dict[str, Any], nj: int) -> None:
@@ -63,6 +70,8 @@ def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: 
     refuse_others(out, "decode.json")
     if out.resolve() == data.resolve():
         raise UsageError(f"--out {out}: is the data dir itself; choose another name")
+    if (other := _decoded_there(out)) and other.exists() and other.resolve() != data.resolve():
+        raise UsageError(f"{out}: holds hypotheses of {other}; give --out, or remove the folder")
     with made(
         out,
         "decode",
@@ -85,6 +94,14 @@ def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: 
     print(f"{out}: {decoding.n_utterances} hypotheses (ended: {ends}), RTF {decoding.rtf}")
     if decoding.unsupported:
         print(f"texts with characters that the vocabulary lacks: {decoding.unsupported}, see {out / 'hyp.jsonl'}")
+
+
+def _decoded_there(out: Path) -> Path | None:
+    """The data dir that the hypotheses in the folder are of."""
+    try:
+        return Path(json.loads((out / "decode.json").read_text(encoding="utf-8"))["data"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _helpers(settings: Tree, vocoder: str) -> list[Path]:

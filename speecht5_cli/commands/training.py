@@ -82,6 +82,7 @@ def _train(
     )
     start = None if init == "none" else Path(init)
     cfg = configured(plugin, tree, start, str(config))  # refuses a wrong configuration before torch is loaded
+    _check_sets(plugin, cfg, dev=not (probe or overfit))
     if probe:
         _probe(plugin, cfg, start)
         return
@@ -110,6 +111,15 @@ def _probe(plugin: TaskPlugin, cfg: "RunConfig", init: Path | None) -> None:
         )
         trials.append(trial)
     print(f"the fastest that fits, with the same effective batch: {advice(trials, cfg)}")
+
+
+def _check_sets(plugin: TaskPlugin, cfg: "RunConfig", *, dev: bool) -> None:
+    """Raise ConfigError when no training set, or where wanted no dev set, is given for a stream."""
+    from speecht5_cli.train.config import sets_of
+
+    for stream in plugin.streams(cfg):
+        for of_dev in (False, True)[: 1 + dev]:
+            sets_of(stream, cfg.data, dev=of_dev)
 
 
 def configured(plugin: TaskPlugin, tree: Tree, init: Path | None, where: str) -> "RunConfig":

@@ -17,11 +17,14 @@ Names that tasks share (B batch, S samples, T frames, U tokens, L mel frames, D 
 | label            | (B,)          | class                                                                   |
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from speecht5_cli.data.audio import SAMPLE_RATE
 
 if TYPE_CHECKING:
     import torch
@@ -58,9 +61,30 @@ class Batch:
             "channel_mask": self.get("channel_mask"),
         }
 
+    def speech_parts(self, seconds: float) -> Iterator[dict[str, Any]]:
+        """`speech`, as many rows at a time as make that many seconds, padding counted.
+
+        A recording of an hour is more than a hundred pieces, and to encode these at once takes tens of GB.
+        """
+        whole, wav = self.speech, self["wav"]
+        for rows in parts(len(wav), wav.size(1) / SAMPLE_RATE, seconds):
+            few = rows.stop - rows.start < len(wav)
+            yield {name: tensor[rows] if few and tensor is not None else tensor for name, tensor in whole.items()}
+
+    def pin_memory(self) -> "Batch":
+        """The batch in memory that a GPU reads while the process goes on; torch's loader asks for it."""
+        return replace(self, tensors={k: v.pin_memory() for k, v in self.tensors.items()})
+
     def to(self, device: "torch.device | str") -> "Batch":
         """The batch with its tensors on the device."""
         return replace(self, tensors={k: v.to(device, non_blocking=True) for k, v in self.tensors.items()})
+
+
+def parts(n_rows: int, cost: float, budget: float) -> Iterator[slice]:
+    """Rows of that cost each, a few at a time: as few as reach the budget."""
+    at_once = max(1, math.ceil(budget / cost))
+    for first in range(0, n_rows, at_once):
+        yield slice(first, first + at_once)
 
 
 def padded(arrays: Sequence[np.ndarray], value: float = 0) -> "Tensor":

@@ -113,7 +113,7 @@ def in_pieces(pieces: Sequence[Sequence[np.ndarray]]) -> "tuple[list[np.ndarray]
     import torch
 
     owners = [number for number, some in enumerate(pieces) for _ in some]
-    return [piece for some in pieces for piece in some], torch.tensor(owners)
+    return [piece for some in pieces for piece in some], torch.tensor(owners, dtype=torch.long)
 
 
 def speech_to_speech(

@@ -116,6 +116,11 @@ class Vocabulary:
         """Ids that a model may never say: <s>, <pad>, <mask> and <ctc_blank>."""
         return (self.bos, self.pad, self.mask, self.blank)
 
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """What each id adds to a text: specials nothing."""
+        return tuple("" if symbol in SPECIAL else symbol for symbol in self.symbols)
+
     def unsupported(self, text: str) -> Counter[str]:
         """The characters of a text that would become <unk>, with their counts."""
         return Counter(symbol for symbol in self._split(text) if symbol not in self._text_ids)

@@ -37,7 +37,8 @@ class TimedWord:
 def timed_words(log_p: Tensor, tokens: Sequence[int], symbols: Sequence[str], *, blank: int) -> list[TimedWord]:
     """log_p (T, V) of the CTC head, the tokens of a hypothesis -> its words with times, to a frame of 20 ms.
 
-    A text that is too long for the frames cannot be aligned; its words are spread evenly.
+    `symbols` say what each token adds to a text. A text that is too long for the frames cannot be aligned; its words
+    are spread evenly.
     """
     repeats = sum(a == b for a, b in pairwise(tokens))
     if not tokens or len(tokens) + repeats > len(log_p):

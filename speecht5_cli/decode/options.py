@@ -35,6 +35,16 @@ class TextSearch:
         if not 0 <= self.ctc_weight <= 1:
             raise ValueError(f"ctc_weight must be between 0 and 1, got {self.ctc_weight}")
 
+    @property
+    def uses_ctc(self) -> bool:
+        """Whether the search asks the CTC head."""
+        return self.method == "ctc" or self.ctc_weight > 0
+
+    @property
+    def uses_decoder(self) -> bool:
+        """Whether the search asks the decoder."""
+        return self.method == "beam" and self.ctc_weight < 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechGeneration:

@@ -4,8 +4,9 @@ B utterances   N of them still speaking   M mels   r frames of a step   H heads 
 """
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -175,7 +176,7 @@ class PrenetDropout:
 
 def speak(
     model: SpeechT5,
-    encoded: Encoded | None,
+    encoded: Iterable[Encoded],
     xvector: Tensor,
     options: SpeechGeneration,
     *,
@@ -186,18 +187,21 @@ def speak(
 ) -> list[Hypothesis]:
     """A log-mel array for each of `ids`, spoken in its voice xvector (B, X).
 
-    The rows of `encoded` (None: no rows) are pieces of utterances: owners (P,) says whose.
+    `encoded` gives the pieces of the utterances, some at a time, in order: owners (P,) says whose each is.
     """
+    pieces, voices, shown = named_pieces(ids, owners.tolist()), xvector[owners], _whole(owners.tolist())
     generated: list[Generated] = []
-    if encoded is not None:
-        pieces, voices = named_pieces(ids, owners.tolist()), xvector[owners]
-        generated = generate(model, encoded, voices, options, ids=pieces, n_steps=n_steps, heads=HEADS)
+    for some in encoded:
+        rows = slice(len(generated), len(generated) + len(some.states))
+        wanted, heads = None if n_steps is None else n_steps[rows], HEADS if any(shown[rows]) else 0
+        said = generate(model, some, voices[rows], options, ids=pieces[rows], n_steps=wanted, heads=heads)
+        generated += _only(said, shown[rows])
     return joined(model, generated, ids=ids, owners=owners, pause_frames=pause_frames)
 
 
 def speak_in_place(
     model: SpeechT5,
-    encoded: Encoded,
+    encoded: Iterable[Encoded],
     xvector: Tensor,
     noisy: Tensor,
     lens: Tensor,
@@ -207,10 +211,25 @@ def speak_in_place(
     owners: Tensor,
 ) -> list[Hypothesis]:
     """As `speak`, along the noisy log-mel of each piece (see `generate_in_place`)."""
-    pieces, voices = named_pieces(ids, owners.tolist()), xvector[owners]
-    heads = HEADS if len(pieces) == len(ids) else 0  # the attention of pieces is not shown
-    generated = generate_in_place(model, encoded, voices, noisy, lens, options, ids=pieces, heads=heads)
+    pieces, voices, shown = named_pieces(ids, owners.tolist()), xvector[owners], _whole(owners.tolist())
+    generated: list[Generated] = []
+    for some in encoded:
+        rows = slice(len(generated), len(generated) + len(some.states))
+        mel, n_frames, heads = noisy[rows], lens[rows], HEADS if any(shown[rows]) else 0
+        said = generate_in_place(model, some, voices[rows], mel, n_frames, options, ids=pieces[rows], heads=heads)
+        generated += _only(said, shown[rows])
     return joined(model, generated, ids=ids, owners=owners)
+
+
+def _whole(owners: Sequence[int]) -> list[bool]:
+    """Which pieces are whole utterances."""
+    n_pieces = Counter(owners)
+    return [n_pieces[owner] == 1 for owner in owners]
+
+
+def _only(generated: Sequence[Generated], shown: Sequence[bool]) -> list[Generated]:
+    """With the attention of those alone: that of an hour in pieces takes much memory, and is not shown."""
+    return [one if kept else replace(one, attention=None) for one, kept in zip(generated, shown)]
 
 
 def named_pieces(ids: Sequence[str], owners: Sequence[int]) -> list[str]:

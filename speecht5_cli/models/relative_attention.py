@@ -86,9 +86,9 @@ def relative_attention(
 def _gathered(query: Tensor, key: Tensor, value: Tensor, table: Tensor, distances: Distances, rate: float) -> Tensor:
     """With the term of distances as a bias; on a CPU as many utterances at a time as make a block."""
     assert distances.index is not None
-    at_once = len(query)
-    if query.device.type == "cpu":
-        at_once = max(1, BLOCK // (query.size(1) * distances.index.numel()))
+    if query.device.type != "cpu":  # no loop: torch.compile would compile it again for each number of utterances
+        return attend(query, key, value, relative_logits(query, table, distances.index) + distances.bias, rate=rate)
+    at_once = max(1, BLOCK // (query.size(1) * distances.index.numel()))
     parts = []
     for first in range(0, len(query), at_once):
         some = slice(first, first + at_once)

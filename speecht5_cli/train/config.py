@@ -7,7 +7,7 @@ from typing import Any, Literal
 from speecht5_cli.config import Tree, from_tree, merged, to_tree
 from speecht5_cli.errors import ConfigError
 from speecht5_cli.models.config import ModelConfig
-from speecht5_cli.plugins import TaskPlugin
+from speecht5_cli.plugins import Stream, TaskPlugin
 
 # Settings that may differ when a run is resumed: they change neither the model nor the order of its steps.
 FREE_TO_CHANGE = (
@@ -111,6 +111,17 @@ class RunConfig:
                 f"optim.warmup_steps + optim.hold_steps = {ups_and_downs} is more than train.max_steps = "
                 f"{self.train.max_steps}"
             )
+
+
+def sets_of(stream: Stream, data: DataConfig, *, dev: bool = False) -> tuple[Path, ...]:
+    """The data dirs, or files of plain text, that a stream is read from. Raises ConfigError when none is given."""
+    key = ("dev" if dev else "train") + ("_text" if stream.cost == "tokens" else "")
+    paths: tuple[Path, ...] = {
+        "train": data.train, "dev": data.dev, "train_text": data.train_text, "dev_text": data.dev_text
+    }[key]  # fmt: skip
+    if not paths:
+        raise ConfigError(f"config.data.{key}: no set is given for the stream '{stream.name}'")
+    return paths
 
 
 def run_config(plugin: TaskPlugin, tree: Tree, *, model: Tree | None = None, where: str = "config") -> RunConfig:

@@ -15,6 +15,7 @@ from speecht5_cli.train.predict import Request, predict_set
 from speecht5_cli.train.run import run
 
 STEPS = 400
+CHOSEN = ".overfit"  # data dirs of what was chosen, beside the experiments
 HIGHEST_ERROR = 5.0  # per cent, of the first of the task's metrics that scoring knows, or of what it lacks to 100
 
 
@@ -27,7 +28,7 @@ def overfit_on(plugin: TaskPlugin, cfg: RunConfig, exp: Path, *, n: int, init: P
     """
     if any(stream.cost == "tokens" for stream in plugin.streams(cfg)):
         raise UsageError(f"--overfit needs a task that learns from data dirs; '{plugin.name}' also reads plain text")
-    some = exp.with_name(f"{exp.name}_data")  # not inside: an older experiment of that name is moved away
+    some = exp.parent / CHOSEN / exp.name  # not inside: an older experiment of that name is moved away
     source = DataDir(cfg.data.train[0])
     source.subset(some, source.utterances[:: max(1, len(source.utterances) // n)][:n])
     task = with_values(cfg.task, dict(_unregularised(to_tree(cfg.task))), plugin.name)

@@ -14,6 +14,7 @@ from speecht5_cli.decode.options import GRIFFIN_LIM
 from speecht5_cli.decode.waveform import load_vocoder
 from speecht5_cli.errors import UsageError
 from speecht5_cli.plugins import Hypothesis
+from speecht5_cli.train.config import DataConfig
 from speecht5_cli.train.pictures import draw_speech
 from speecht5_cli.train.restore import Restored, restore
 from speecht5_cli.workers import map_shards
@@ -87,9 +88,10 @@ def predict_set(request: Request, *, nj: int = 1) -> Decoding:
 @lru_cache(maxsize=1)  # a worker gets several shards of one request
 def restored_for(request: Request) -> Restored:
     """The model that a request names, with its settings."""
-    return restore(
+    restored = restore(
         request.model, task=request.task, overrides=request.overrides, device="auto", precision=request.precision
     )
+    return replace(restored, cfg=replace(restored.cfg, data=DataConfig(batch_seconds=request.batch_seconds)))
 
 
 def _predict_shard(request: Request, utterances: list[str]) -> Part:

@@ -15,9 +15,8 @@ from speecht5_cli.data.datadir import opened
 from speecht5_cli.data.loading import BatchReader, load
 from speecht5_cli.data.rows import LineRows, Row, Rows, UtteranceRows
 from speecht5_cli.data.sampling import Budget, MicroBatch, StreamOrder, batches_of, micro_batches
-from speecht5_cli.errors import ConfigError
 from speecht5_cli.plugins import Stream, TaskPlugin
-from speecht5_cli.train.config import DataConfig, RunConfig
+from speecht5_cli.train.config import DataConfig, RunConfig, sets_of
 from speecht5_cli.train.distributed import Ranks
 
 
@@ -27,16 +26,10 @@ def open_streams(streams: tuple[Stream, ...], data: DataConfig, *, dev: bool = F
 
 
 def _open(stream: Stream, data: DataConfig, dev: bool) -> Rows:
-    texts = stream.cost == "tokens"
-    key = ("dev" if dev else "train") + ("_text" if texts else "")
-    paths: tuple[Path, ...] = {
-        "train": data.train, "dev": data.dev, "train_text": data.train_text, "dev_text": data.dev_text
-    }[key]  # fmt: skip
-    if not paths:
-        raise ConfigError(f"config.data.{key}: no set is given for the stream '{stream.name}'")
+    paths = sets_of(stream, data, dev=dev)
     for folder in stream.beside:
         opened(folder)  # and its absence told now, not when it is first drawn from
-    if texts:
+    if stream.cost == "tokens":
         return LineRows(paths, longest=data.max_tokens)
     return UtteranceRows(
         paths,

@@ -1,9 +1,11 @@
 """Decoding settings chosen on a dev set: a grid is tried whole, the best combination is kept with the experiment.
 
-The encoder reads each batch once, whatever the size of the grid; only the search is repeated.
+The encoder reads each batch once, whatever the size of the grid; only the search is repeated. Settings by which sound
+is cut before it is read have it read again, and so has a recording in many pieces.
 """
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +25,8 @@ from speecht5_cli.folders import TUNED
 from speecht5_cli.plugins import Hypothesis, Metric
 from speecht5_cli.train.predict import Request, restored_for
 from speecht5_cli.train.restore import Restored
+
+CUTTING = ("longest_s", "overlap_s")  # settings of decoding by which sound is cut before it is read
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,15 @@ def tune(request: Request, grid: Mapping[str, Sequence[Any]]) -> Tuning:
         raise UsageError(f"--tune ranks what is right or wrong; '{restored.cfg.name}' has settings, but no such score")
     combinations = [dict(zip(grid, values)) for values in product(*grid.values())]
     tasks = [with_values(restored.cfg.task, {"decode": settings}, restored.cfg.name) for settings in combinations]
-    hypotheses = _decoded(restored, request, tasks)
+    alike = defaultdict(list)  # numbers of combinations that read the same pieces
+    for number, settings in enumerate(combinations):
+        alike[tuple(settings.get(key) for key in CUTTING)].append(number)
+    hypotheses: dict[int, list[Hypothesis]] = {}
+    for numbers in alike.values():
+        hypotheses |= zip(numbers, _decoded(restored, request, [tasks[number] for number in numbers]))
     trials = []
-    for settings, task, said in zip(combinations, tasks, hypotheses):
-        values = _scored(restored, request, task, said)
+    for number, (settings, task) in enumerate(zip(combinations, tasks)):
+        values = _scored(restored, request, task, hypotheses[number])
         trials.append(Trial(settings, values))
     metric = next((metric for metric in restored.plugin.metrics if metric.name in trials[0].values), None)
     if metric is None:
@@ -81,8 +90,9 @@ def keep_best(tuning: Tuning, experiment: Path, data: Path) -> Path:
 
 
 def _decoded(restored: Restored, request: Request, tasks: Sequence[Any]) -> list[list[Hypothesis]]:
-    """The hypotheses of each of the task's configurations."""
+    """The hypotheses of each of the task's configurations, which read the same pieces."""
     found: list[list[Hypothesis]] = [[] for _ in tasks]
+    restored = replace(restored, cfg=replace(restored.cfg, task=tasks[0]))
     _, batches = restored.read(request.data, batch_seconds=request.batch_seconds, allow_pipes=request.allow_pipes)
     with restored.inference(), encoding_once(restored.model):
         for batch in batches:

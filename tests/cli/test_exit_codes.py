@@ -140,7 +140,12 @@ def test_without_a_word_there_is_help(console: Console) -> None:
         (["--task", "ars"], 2, "no task 'ars'; did you mean 'asr'"),
         (["--task", "pretrain"], 2, "a command of its own: speecht5 pretrain"),
         (["data.dev=x"], 4, r"config\.data\.train: no set is given for the stream 'speech'"),
+        (["data.train=x"], 4, r"config\.data\.dev: no set is given for the stream 'speech'"),
+        (["data.dev=x", "--overfit", "5"], 4, r"config\.data\.train: no set is given for the stream 'speech'"),
+        (["data.dev=x", "--probe"], 4, r"config\.data\.train: no set is given for the stream 'speech'"),
         (["data.train=nowhere", "data.dev=x"], 3, "nowhere: no such data dir"),
+        (["asr.ctc_weight=0"], 4, r"conf\.yaml\.asr: ctc_weight 0 trains no CTC head, .* set ctc_head to false"),
+        (["asr.ce_weight=0"], 4, r"conf\.yaml\.asr: ce_weight 0 trains no decoder; set decode\.method to ctc"),
     ],
 )
 def test_configurations_with_faults(
@@ -160,6 +165,28 @@ def test_configurations_with_faults(
     assert re.search(message, said.err), said.err
     assert len(said.err.splitlines()) == 1
     assert not list(Path("exp").glob("x/checkpoints"))
+
+
+@pytest.mark.parametrize("task", ["pretrain", "tts", "vc", "sid"])
+def test_no_sets(console: Console, tmp_path: Path, tiny_corpus: TinyCorpus, task: str) -> None:
+    """Before their vocabularies, voices or labels are looked for in them."""
+    words = {"pretrain", "tts"} & {task} and [f"{task}.vocabulary={tiny_corpus.vocabulary}"]
+    (tmp_path / "conf.yaml").write_text("model: {size: tiny}\n")
+    command = ["pretrain"] if task == "pretrain" else ["finetune", "--task", task]
+    said = console(*command, tmp_path / "conf.yaml", "--exp", tmp_path / "exp", *words, f"data.dev={tiny_corpus.dev}")
+    assert said.exit_code == 4
+    assert re.search(r"config\.data\.train: no set is given for the stream 'speech'", said.err), said.err
+    assert not (tmp_path / "exp").exists()
+
+
+@pytest.mark.parametrize("word", ["ctc_weight=0.3", "method=ctc", "timings=true"])
+def test_translation_has_no_ctc(console: Console, tmp_path: Path, tiny_corpus: TinyCorpus, word: str) -> None:
+    (tmp_path / "conf.yaml").write_text(f"st: {{vocabulary: {tiny_corpus.vocabulary}}}\n")
+    said = console(
+        *("finetune", "--task", "st", tmp_path / "conf.yaml", "--exp", tmp_path / "exp", f"st.decode.{word}")
+    )
+    assert said.exit_code == 4
+    assert "need a CTC head; st has none" in said.err
 
 
 def test_a_missing_configuration(console: Console, tmp_path: Path) -> None:

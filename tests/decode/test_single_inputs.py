@@ -113,6 +113,25 @@ def test_nothing_of_others_is_replaced(tts: Path, tiny_corpus: TinyCorpus, conso
     assert console(*decode, tmp_path / "said", "threshold=0.0").exit_code == 0
 
 
+def test_sets_of_one_name(tts: Path, tiny_corpus: TinyCorpus, console: Console, tmp_path: Path) -> None:
+    """Would lie at one place: together they are refused, and one after the other the second."""
+    exp = tmp_path / "exp"
+    exp.mkdir()
+    (exp / "model").symlink_to(tts / "model")
+    for name in ("en", "fr"):
+        DataDir(tiny_corpus.dev).subset(tmp_path / name / "test", DataDir(tiny_corpus.dev).utterances[:1])
+    decode = ("decode", "--task", "tts", "--model", exp, "max_ratio=2.0", "--data")
+    said = console(*decode, tmp_path / "en" / "test", "--data", tmp_path / "fr" / "test")
+    assert (said.exit_code, "sets of one name would replace each other" in said.err) == (2, True)
+    assert not (exp / "decode").exists()
+    assert console(*decode, tmp_path / "en" / "test").exit_code == 0
+    said = console(*decode, tmp_path / "fr" / "test")
+    assert said.exit_code == 2
+    assert f"{exp}/decode/test: holds hypotheses of {tmp_path}/en/test; give --out, or remove the folder" in said.err
+    (tmp_path / "en").rename(tmp_path / "de")  # another place of the same data is none of others
+    assert console(*decode, tmp_path / "de" / "test").exit_code == 0
+
+
 def test_what_is_written_is_wav(tts: Path, console: Console, tmp_path: Path) -> None:
     for out, complaint in ((tmp_path / "a.mp3", "let the name end in .wav"), (tmp_path, "is a folder")):
         said = console("speak", "abc", "--model", tts, "--out", out)

@@ -161,7 +161,7 @@ def test_stop_rules() -> None:
 @torch.no_grad()
 def test_pieces_are_joined_by_pauses(net: SpeechT5, encoded: Encoded, voices: Tensor) -> None:
     owners = torch.tensor([0, 0, 2, 2, 2])
-    said = speak(net, encoded, voices[:3], OPTIONS, ids=["a", "b", "c"], owners=owners, pause_frames=4)
+    said = speak(net, [encoded], voices[:3], OPTIONS, ids=["a", "b", "c"], owners=owners, pause_frames=4)
     pieces = generate(net, encoded, voices[owners], OPTIONS, ids=["a#0", "a#1", "c#0", "c#1", "c#2"])
     lengths = [len(piece.mel) for piece in pieces]
     assert [len(one.value) for one in said] == [sum(lengths[:2]) + 4, 4, sum(lengths[2:]) + 8]
@@ -177,10 +177,10 @@ def test_utterances_are_spoken_as_if_alone(net: SpeechT5, encoded: Encoded, voic
     """Whatever stands beside and before them: dropout is drawn by an utterance's name, not by its place."""
     together = Encoded(encoded.states[order], encoded.pad[order])
     ids = [IDS[row] for row in order]
-    said = speak(net, together, voices[order], OPTIONS, ids=ids, owners=torch.arange(len(order)))
+    said = speak(net, [together], voices[order], OPTIONS, ids=ids, owners=torch.arange(len(order)))
     for row, one in zip(order, said):
         (single,) = speak(
-            net, alone(encoded, row), voices[row : row + 1], OPTIONS, ids=[IDS[row]], owners=torch.tensor([0])
+            net, [alone(encoded, row)], voices[row : row + 1], OPTIONS, ids=[IDS[row]], owners=torch.tensor([0])
         )
         assert one.value.shape == single.value.shape
         np.testing.assert_allclose(one.value, single.value, atol=1e-4, rtol=1e-4)
@@ -188,7 +188,7 @@ def test_utterances_are_spoken_as_if_alone(net: SpeechT5, encoded: Encoded, voic
 
 @torch.no_grad()
 def test_nobody_has_anything_to_say(net: SpeechT5, voices: Tensor) -> None:
-    said = speak(net, None, voices[:2], OPTIONS, ids=["a", "b"], owners=torch.tensor([], dtype=torch.long))
+    said = speak(net, [], voices[:2], OPTIONS, ids=["a", "b"], owners=torch.tensor([], dtype=torch.long))
     assert [(one.id, one.value.shape, one.stopped) for one in said] == [
         ("a", (1, 80), "nothing to say"),
         ("b", (1, 80), "nothing to say"),

@@ -23,7 +23,7 @@ def test_near_zero_error(
     monkeypatch.setattr(overfit, "STEPS", 150)
     overfit_on(load_task("asr"), tiny_config(tiny_corpus, "asr", RATE), tmp_path / "exp", n=6, init=None)
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"{tmp_path}/exp: learnt by heart: wer 0.00")
-    chosen = DataDir(tmp_path / "exp_data").utterances
+    chosen = DataDir(tmp_path / ".overfit" / "exp").utterances
     assert len(chosen) == 6
     assert len({utterance.split("-")[0] for utterance in chosen}) > 1  # spread over the set, not its beginning
 

@@ -1,5 +1,6 @@
 """Decoding settings from a grid: each trial is what a decode with these settings gives, and the best one is kept."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,17 @@ def test_sound_is_encoded_once_a_batch(model: Path, tiny_corpus: TinyCorpus, mon
     once = len(calls)
     tune(request_for(model, tiny_corpus), {"ctc_weight": [0.0, 0.2, 0.4]})
     assert len(calls) == 2 * once
+
+
+def test_sound_is_cut_anew_where_a_setting_says_so(model: Path, tiny_corpus: TinyCorpus, tmp_path: Path) -> None:
+    tuning = tune(request_for(model, tiny_corpus), {"longest_s": [30.0, 0.3], "overlap_s": [0.1], "beam": [1, 2]})
+    assert [tuple(trial.settings.values()) for trial in tuning.trials] == list(product([30.0, 0.3], [0.1], [1, 2]))
+    plugin = load_task("asr")
+    for number, trial in enumerate(tuning.trials):
+        out = tmp_path / str(number)
+        predict_set(Request(model, tiny_corpus.dev, out, "asr", {"decode": trial.settings}, precision="fp32"))
+        assert plugin.score(out, tiny_corpus.dev, plugin.Config()).values == trial.values
+    assert tuning.trials[0].values != tuning.trials[2].values
 
 
 def test_the_model_is_as_before() -> None:
