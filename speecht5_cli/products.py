@@ -1,11 +1,11 @@
 """x W^T + b, and its gradients, by the library that is fastest for it on this processor.
 
 On a CPU torch multiplies matrices with MKL, which leaves AVX-512 unused on AMD's processors, and convolves with oneDNN,
-which does not. A product is a convolution of one tap. Measured on two cores of an EPYC with AVX-512, 500 rows: 768 ->
+which does not. A product is a convolution of one tap. Measured on two cores of an EPYC of Zen 5, 500 rows: 768 ->
 3072 takes 5.2 ms instead of 11.1 ms; with both gradients 17 ms instead of 34 ms. For few rows, what oneDNN does to the
-weights at every call takes the gain away (`lay_out` does it once), and for little work the call itself does. On
-an EPYC without AVX-512 it gains little, 16.8 instead of 19.5 ms, or loses much: for 3072 -> 768 64.8 instead of 20.7 ms
-(`speecht5 bench products`).
+weights at every call takes the gain away (`lay_out` does it once), and for little work the call itself does. Zen 4, which
+computes AVX-512 in halves, gains 1 to 10 % of the gradients. An EPYC without AVX-512 (Zen 3) gains little, 16.8 instead
+of 19.5 ms, or loses much: for 3072 -> 768 64.8 instead of 20.7 ms (`speecht5 bench products`).
 """
 
 from collections.abc import Callable
@@ -40,7 +40,17 @@ def as_convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
 def product_gradients(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
     """x (N, in), weight (out, in), gradient (N, out) of their product -> gradients of x and of weight"""
     if not _as_image_pays(x, weight):
-        return grad @ weight, grad.t() @ x
+        return plain_gradients(x, weight, grad)
+    return gradients_as_convolution(x, weight, grad)
+
+
+def plain_gradients(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """`product_gradients`, always as products."""
+    return grad @ weight, grad.t() @ x
+
+
+def gradients_as_convolution(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """`product_gradients`, always as those of a convolution."""
     of_image, of_taps, _ = torch.ops.aten.convolution_backward(
         _image(grad), _image(x), _taps(weight), None, _STRIDE, _PADDING, _DILATION, False, _PADDING, 1, _BOTH
     )
