@@ -3,9 +3,9 @@
 On a CPU torch multiplies matrices with MKL, which leaves AVX-512 unused on AMD's processors, and convolves with oneDNN,
 which does not. A product is a convolution of one tap. Measured on two cores of an EPYC of Zen 5, 500 rows: 768 ->
 3072 takes 5.2 ms instead of 11.1 ms; with both gradients 17 ms instead of 34 ms. For few rows, what oneDNN does to the
-weights at every call takes the gain away (`lay_out` does it once), and for little work the call itself does. Zen 4, whose
-AVX-512 comes in halves, gains 1 to 10 % of the gradients. An EPYC without AVX-512 (Zen 3) gains little, 16.8 instead of
-19.5 ms, or loses much: for 3072 -> 768 64.8 instead of 20.7 ms (`speecht5 bench products`).
+weights at every call takes the gain away (`lay_out` does it once), and for little work the call itself does. Zen 4
+gains 1 to 10 % of the gradients, since its AVX-512 comes in halves. An EPYC without AVX-512 (Zen 3) gains little, 16.8
+instead of 19.5 ms, or loses much: for 3072 -> 768 64.8 instead of 20.7 ms (`speecht5 bench products`).
 """
 
 from collections.abc import Callable
