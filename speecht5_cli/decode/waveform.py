@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Vocoder = Callable[[list[np.ndarray]], list[np.ndarray]]  # (L, mels) log-mels -> (L * hop,) float32 waves at 16 kHz
 
-_PIECE_FRAMES = 512  # 8 s are synthesised at once, whatever the length of the whole
-_BATCH_FRAMES = 8 * _PIECE_FRAMES  # padding included; on a CPU a batch is no faster than its members one by one
+_PIECE_FRAMES = 2048  # 33 s are synthesised at once, whatever the length of the whole
+_BATCH_FRAMES = 2 * _PIECE_FRAMES  # padding included; on a CPU a batch is no faster than its members one by one
 
 
 def load_vocoder(

@@ -75,6 +75,24 @@ def test_pieces_equal_the_whole(net: HifiGan) -> None:
             np.testing.assert_allclose(left, right, atol=1e-5)
 
 
+@pytest.mark.parametrize("lens", [None, [70, 33]])
+def test_stages_in_pieces_equal_whole_ones(
+    net: HifiGan, monkeypatch: pytest.MonkeyPatch, lens: list[int] | None
+) -> None:
+    mels = torch.from_numpy(np.stack(log_mels(70, 70)))
+    valid = None if lens is None else torch.tensor(lens)
+    with torch.no_grad():
+        whole = net(mels, valid)
+        stages = []
+        plain = net._stage
+        monkeypatch.setattr(net, "_stage", lambda stage, x, pad: stages.append(stage) or plain(stage, x, pad))
+        monkeypatch.setattr("speecht5_cli.models.vocoder._PIECE", 1000)
+        torch.testing.assert_close(net(mels, valid), whole, atol=1e-5, rtol=1e-5)
+    assert [stages.count(stage) for stage in range(4)] == [1, 1, 5, 18]
+    if lens:
+        assert (whole[1, 33 * 256 :] == 0).all() and whole[1, : 33 * 256].all()
+
+
 def test_context_is_what_can_be_heard_and_little_more() -> None:
     config = SMALL
     net = HifiGan(config).double()
