@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
 
 Work = Callable[[], object]
+Clock = Callable[[], float]  # does something, and returns the seconds that it took
 CPU = torch.device("cpu")
 
 
@@ -67,16 +69,28 @@ class Effort:
 
 def in_turns(ours: Work, peer: Work | None, effort: Effort, *, units: float = 1.0) -> tuple[Times, Times | None]:
     """Times of both, after one round each to warm up. Other processes then slow both down alike."""
+    return timed_in_turns(partial(_seconds, ours), partial(_seconds, peer) if peer else None, effort, units=units)
+
+
+def timed_in_turns(
+    ours: Clock, peer: Clock | None, effort: Effort, *, units: float = 1.0
+) -> tuple[Times, Times | None]:
+    """As `in_turns`, of works that say themselves how long they took."""
     seconds: tuple[list[float], list[float]] = ([], [])
     works = [work for work in (ours, peer) if work is not None]
     for number in range(1 + effort.rounds):
         for work, taken in zip(works, seconds):
-            started = time.perf_counter()
-            work()
-            wait()
+            took = work()
             if number:
-                taken.append(time.perf_counter() - started)
+                taken.append(took)
     return Times.of(seconds[0], units), Times.of(seconds[1], units) if peer else None
+
+
+def _seconds(work: Work) -> float:
+    started = time.perf_counter()
+    work()
+    wait()
+    return time.perf_counter() - started
 
 
 def wait() -> None:

@@ -1,9 +1,13 @@
 """The laws that weights are drawn from before training (spec 1.7: BERT's, with a few exceptions)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from speecht5_cli.models.conv_features import ConvFeatures
 from speecht5_cli.models.postnets import UnitHead
@@ -32,6 +36,25 @@ def initialise(model: nn.Module, std: float) -> None:
         for kind, draw in _LAWS.items():
             if isinstance(module, kind):
                 draw(module)
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Models that are built in the block are on the meta device: their weights are to be read, not drawn."""
+    with torch.device("meta"), _Undrawn():
+        yield
+
+
+class _Undrawn(TorchFunctionMode):
+    """Skips what torch's layers draw themselves: on the meta device, torch imports its compiler for that, a second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _DRAWING:
+            return kwargs["tensor"] if kwargs and "tensor" in kwargs else args[0]
+        return func(*args, **(kwargs or {}))
+
+
+_DRAWING = {nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_, torch.Tensor.normal_, torch.Tensor.uniform_}
 
 
 def _draw_features(module: ConvFeatures) -> None:

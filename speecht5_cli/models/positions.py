@@ -40,7 +40,9 @@ class GrowingTable(nn.Module):
     def __init__(self, make: Callable[[int, int], Tensor], dim: int) -> None:
         super().__init__()
         self.make, self.dim = make, dim
-        self.register_buffer("table", make(1024, dim), persistent=False)
+        room = torch.empty(1024, dim)
+        # To compute on the meta device torch imports its compiler, which takes it a second.
+        self.register_buffer("table", room if room.is_meta else make(len(room), dim), persistent=False)
 
     def rebuild(self) -> None:
         """Compute the table anew, after the model was built without memory (on the meta device)."""

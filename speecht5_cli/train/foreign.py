@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from speecht5_cli.config import Tree, from_tree
@@ -24,6 +23,7 @@ from speecht5_cli.data.vocabulary import LAST, Vocabulary
 from speecht5_cli.errors import CheckpointError, ConfigError
 from speecht5_cli.folders import CONFIG, read_model_config
 from speecht5_cli.models.config import ModelConfig, Parts
+from speecht5_cli.models.initialise import without_memory
 from speecht5_cli.models.keymaps import Rules, inverted, renamed
 from speecht5_cli.models.lm import LanguageModel
 from speecht5_cli.models.lm_config import LMConfig
@@ -144,7 +144,7 @@ def same_heads(path: Path, weights: Mapping[str, Tensor], *claimed: Any) -> None
 
 def check(foreign: Foreign) -> None:
     """Compare every tensor with the nets that the file claims to hold. Raises CheckpointError naming tensors."""
-    with torch.device("meta"):
+    with without_memory():
         wanted = foreign.net().state_dict()
     missing = [foreign.name(name) for name in wanted if name not in foreign.weights]
     unknown = [foreign.name(name) for name in foreign.weights if name not in wanted]

@@ -6,12 +6,11 @@ from it.
 
 from pathlib import Path
 
-import torch
-
 from speecht5_cli.config import from_tree
 from speecht5_cli.folders import CONFIG, MODEL, read_model_config
 from speecht5_cli.models.config import ModelConfig
 from speecht5_cli.models.hubert import Hubert
+from speecht5_cli.models.initialise import without_memory
 from speecht5_cli.tensors import read_tensors
 from speecht5_cli.train.checkpoint import fill, own_memory
 
@@ -21,7 +20,7 @@ KIND = "hubert"  # of config.yaml, and Hugging Face's model_type
 def load_hubert(folder: Path) -> Hubert:
     """The encoder of a model folder, in evaluation mode. Raises CheckpointError."""
     cfg = from_tree(ModelConfig, read_model_config(folder)["model"], f"{folder / CONFIG}: model")
-    with torch.device("meta"):
+    with without_memory():
         net = Hubert(cfg)
     fill(net, read_tensors(folder / MODEL), str(folder))
     own_memory(net)

@@ -18,6 +18,7 @@ from speecht5_cli.data.vocabulary import VOCAB_FILE, SymbolMapping, Vocabulary, 
 from speecht5_cli.device import best_device
 from speecht5_cli.errors import CheckpointError
 from speecht5_cli.folders import ASSETS, CONFIG, MODEL, model_folder, read_model_config
+from speecht5_cli.models.initialise import without_memory
 from speecht5_cli.plugins import TaskPlugin, load_task
 from speecht5_cli.tensors import read_tensors
 from speecht5_cli.train.checkpoint import fill, own_memory
@@ -104,7 +105,7 @@ def built(plugin: TaskPlugin, tree: Tree, assets: Assets, where: str) -> tuple[R
         model=from_tree(plugin.Model, tree["model"], f"{where}: model"),
         task=from_tree(plugin.Config, tree[plugin.name], f"{where}: {plugin.name}"),
     )
-    with torch.device("meta"):  # weights are read, not drawn
+    with without_memory():
         return cfg, plugin.build(cfg, assets)
 
 

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -211,6 +213,18 @@ def test_restoring(tiny_corpus: TinyCorpus, source: Path) -> None:
     assert all(table.isfinite().all() and table.abs().sum() > 0 for table in tables.values())  # computed, not stored
     with pytest.raises(CheckpointError, match="this is a model for 'pretrain', not for 'asr'"):
         restore(source, task="asr")
+
+
+def test_restoring_needs_no_compiler(source: Path) -> None:
+    """Of torch: importing it takes longer than all the rest."""
+    program = (
+        "import sys; from pathlib import Path; from speecht5_cli.train.restore import restore; "
+        "restore(Path(sys.argv[1])); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(source)], stdout=subprocess.PIPE, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "speecht5_cli.models.speecht5" in loaded
+    assert not loaded & {"torch._dynamo", "torch._inductor", "sympy", "triton"}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
