@@ -4,7 +4,8 @@ The distance term of a query is its product with 2 * D learned rows, one for eac
 the outermost rows. As the keys move on by one, so do the distances: the term of a block of queries is those products
 with their ends drawn out, read with a step of one less than a row. Nothing is gathered, no T x T x C tensor exists, and
 on a CPU no T x T one either: a block's logits stay in the processor's cache, and keys that are padding are never met.
-On a GPU, and for short sequences, of which several make a block, the gathered term is the bias of torch's fused kernel.
+On a GPU, and for short sequences, of which several make a block, the gathered term is the bias of torch's fused kernel;
+for recordings of some minutes a GPU goes block by block, too.
 
 Measured on two cores, 12 heads of 64: a layer at 30 s takes 61 ms, with the term gathered for all at once 141 ms;
 training at 4 x 10 s (forward and backward) 261 ms instead of 318 ms. Since then heads go one after another: on one core
@@ -28,6 +29,8 @@ from speecht5_cli.models.masks import padding_bias
 
 BLOCK = 1 << 19  # logits of a block on a CPU: 2 MB
 _FEWEST_QUERIES = 64
+GPU_BLOCK = 1 << 26  # of a head: 128 MB in bfloat16
+GPU_MOST = 1 << 30  # logits of a layer that are held at once on a GPU: 2 GB in bfloat16
 
 
 @dataclass
@@ -49,15 +52,21 @@ class RelativePositions(nn.Module):
 
     def distances(self, pad: Tensor) -> Distances:
         """For keys of which those at `pad` (B, T), behind the valid ones, are padding."""
-        n_keys, bias = pad.size(1), padding_bias(pad)
-        if pad.device.type == "cpu" and 2 * n_keys * n_keys * self.heads > BLOCK:
+        bias = padding_bias(pad)
+        if block_by_block(pad.device.type, len(pad), pad.size(1), self.heads):
             return Distances(bias, lens=(~pad).sum(1).tolist())
-        return Distances(bias, index=self.index(n_keys))
+        return Distances(bias, index=self.index(pad.size(1)))
 
     def index(self, n: int) -> Tensor:
         """(n, n): the row of the table for query i and key j, clip(i - j, -distance, distance - 1) + distance."""
         places = torch.arange(n, device=self.table.device)
         return (places[:, None] - places).clamp(-self.distance, self.distance - 1) + self.distance
+
+
+def block_by_block(device: str, n_utterances: int, n_keys: int, heads: int) -> bool:
+    """Whether logits are too many to be there at once: for the cache of a CPU, for the memory of a GPU."""
+    of_one = heads * n_keys * n_keys
+    return 2 * of_one > BLOCK if device == "cpu" else n_utterances * of_one > GPU_MOST
 
 
 def relative_logits(query: Tensor, table: Tensor, index: Tensor) -> Tensor:
@@ -115,7 +124,8 @@ def _attended(query: Tensor, key: Tensor, value: Tensor, backwards: Tensor, rate
 def _blocks(query: Tensor, key: Tensor, value: Tensor, backwards: Tensor, rate: float) -> Iterator[Tensor]:
     """One head: query (T, C), key (C, n), value (n, C) -> blocks (Q, C) of its output."""
     n_keys, first = len(value), 0
-    for block in query.split(max(_FEWEST_QUERIES, BLOCK // max(n_keys, 1))):  # (Q, C)
+    size = (BLOCK if query.is_cpu else GPU_BLOCK) // max(n_keys, 1)
+    for block in query.split(max(_FEWEST_QUERIES, size)):  # (Q, C)
         logits = block @ key  # (Q, n)
         logits += by_distance(block @ backwards, first, n_keys).to(logits.dtype)
         yield dropout(logits.softmax(-1), rate).to(value.dtype) @ value

@@ -10,6 +10,7 @@ from speecht5_cli.models.masks import padding_bias
 from speecht5_cli.models.relative_attention import (
     Distances,
     RelativePositions,
+    block_by_block,
     by_distance,
     relative_attention,
     relative_logits,
@@ -53,6 +54,21 @@ def test_blocks(positions: RelativePositions, block: int, monkeypatch: pytest.Mo
         torch.autograd.grad((ours * weight).sum(), inputs), torch.autograd.grad((theirs * weight).sum(), inputs)
     ):
         torch.testing.assert_close(got, wanted)
+
+
+@pytest.mark.parametrize(
+    ("device", "shape", "blocks"),
+    [
+        ("cpu", (8, 147, 12), False),
+        ("cpu", (1, 148, 12), True),  # 3 s: two utterances would not make a block
+        ("cuda", (32, 1500, 12), False),  # 32 x 30 s
+        ("cuda", (1, 9459, 12), False),  # 3 minutes
+        ("cuda", (1, 9460, 12), True),
+        ("cuda", (64, 1500, 12), True),
+    ],
+)
+def test_when_block_by_block(device: str, shape: tuple[int, int, int], blocks: bool) -> None:
+    assert block_by_block(device, *shape) == blocks
 
 
 def test_the_way_of_a_gpu(positions: RelativePositions) -> None:

@@ -2,10 +2,13 @@
 
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from commandline import leaves, options, understood
+
+from speecht5_cli.decode.options import SpeechGeneration, TextSearch
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("egs/*/README.md"))]
@@ -103,3 +106,15 @@ def test_options_of_recipes_are_known(page: Path) -> None:
         known |= {word.replace("_", "-") for word in own[1].partition(")")[0].split()}
         given = {word[2:].split("=")[0].replace("_", "-") for word in words.split() if word.startswith("--")}
         assert given <= known, (script, given - known)
+
+
+@pytest.mark.parametrize("options_of", [TextSearch, SpeechGeneration])
+def test_the_page_on_decoding_has_every_setting(options_of: type[TextSearch | SpeechGeneration]) -> None:
+    """With its default."""
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \|", (ROOT / "docs" / "decoding.md").read_text(encoding="utf-8"), re.M)
+    told = {
+        name: value for names, values in rows for name, value in zip(re.findall(r"`(\w+)`", names), values.split(", "))
+    }
+    own = {field.name: getattr(options_of(), field.name) for field in fields(options_of)}
+    assert own.keys() <= told.keys()
+    assert {name: told[name] for name in own} == {name: str(value).lower() for name, value in own.items()}
