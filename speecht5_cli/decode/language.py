@@ -14,6 +14,7 @@ from torch import Tensor
 from speecht5_cli.config import from_tree
 from speecht5_cli.errors import CheckpointError, DataError
 from speecht5_cli.folders import ASSETS, MODEL, model_folder, read_model_config
+from speecht5_cli.models.initialise import Undrawn
 from speecht5_cli.models.linear import pack_where_it_pays
 from speecht5_cli.models.lm import LanguageModel
 from speecht5_cli.models.lm_config import LMConfig
@@ -40,7 +41,8 @@ def load_language(path: Path, device: str) -> Language:
     symbols = tuple((folder / _SYMBOLS).read_text(encoding="utf-8").splitlines())
     if "layers" not in tree.get("model", {}):
         raise CheckpointError(f"{path}: a model for '{tree.get('name')}' is no language model")
-    net = LanguageModel(from_tree(LMConfig, tree["model"], str(folder)), len(symbols))
+    with Undrawn():
+        net = LanguageModel(from_tree(LMConfig, tree["model"], str(folder)), len(symbols))
     try:
         net.load_state_dict(read_tensors(folder / MODEL))
     except RuntimeError as error:

@@ -12,6 +12,7 @@ from speecht5_cli.config import differences, from_tree, read_yaml, to_tree, writ
 from speecht5_cli.data.features import LogMelSettings
 from speecht5_cli.errors import CheckpointError, ConfigError
 from speecht5_cli.files import atomic_dir
+from speecht5_cli.models.initialise import Undrawn
 from speecht5_cli.models.vocoder import HifiGan, HifiGanConfig
 from speecht5_cli.tensors import read_tensors
 
@@ -45,7 +46,8 @@ def read_vocoder(path: Path) -> tuple[HifiGan, LogMelSettings]:
             f"{folder / CONFIG}: the generator makes {sizes.hop_samples} samples from a frame of {sizes.n_mels} mels, "
             f"the features have {features.hop_samples} and {features.n_mels}"
         )
-    net = HifiGan(sizes)
+    with Undrawn():
+        net = HifiGan(sizes)
     try:
         net.load_state_dict(read_tensors(folder / WEIGHTS))
     except RuntimeError as error:
