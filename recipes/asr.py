@@ -51,8 +51,8 @@ class AsrConfig:
     def __post_init__(self) -> None:
         if not self.ctc_head and (self.ctc_weight or self.decode.uses_ctc):
             raise ValueError("without ctc_head, ctc_weight and decode.ctc_weight must be 0 and decode.method beam")
-        if self.ctc_head and not self.ctc_weight:
-            raise ValueError("ctc_weight 0 trains no CTC head, which decoding would ask; set ctc_head to false")
+        if self.ctc_head and not self.ctc_weight and (self.decode.uses_ctc or self.decode.timings):
+            raise ValueError("ctc_weight 0 trains no CTC head, and decoding would ask it; set ctc_head to false")
         if not self.ce_weight and self.decode.uses_decoder:
             raise ValueError("ce_weight 0 trains no decoder; set decode.method to ctc, or decode.ctc_weight to 1")
 

@@ -126,10 +126,10 @@ takes() { local all=$*; is_one_of "$task" "$@" || die "--task $task: this recipe
 # named NAME: exp/NAME, or exp/NAME_small where the variant conf/small.yaml has a block NAME.
 named() { if [ -n "$config" ] && grep -q "^$1:" "$config"; then echo "exp/$1$suffix"; else echo "exp/$1"; fi; }
 
-# size_or_tiny: of a model from nothing, as large as the variant's pre-trained one.
+# size_or_tiny: of a model from nothing, the size that the variant names for its pre-trained one.
 size_or_tiny() {
   local size=''
-  if [ -n "$config" ]; then size=$(sed -n 's/.*[ {]size: *\([a-z]*\).*/\1/p' "$config" | head -n 1); fi
+  if [ -n "$config" ]; then size=$(sed -n '/^pretrain:/,/^[a-z]/{/^pretrain:/!{/^[a-z]/d;};s/.*[ {]size: *\([a-z]*\).*/\1/p;}' "$config"); fi
   echo "${size:-tiny}"
 }
 

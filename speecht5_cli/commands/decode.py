@@ -1,6 +1,7 @@
 """`speecht5 decode`: hypotheses for one data dir, or for all test sets of a recipe's task."""
 
 import json
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def decode(
     data = data or list((sets.dev if tune else sets.test) if sets else ())
     if out is not None and len(data) > 1:
         raise UsageError(f"--out is one folder, but there are {len(data)} data dirs: {', '.join(map(str, data))}")
-    places = [model / "decode" / data_dir.resolve().name for data_dir in data]
+    names = [os.path.basename(os.path.abspath(data_dir)) for data_dir in data]  # noqa: PTH100, PTH119 - a link's own
+    places = [model / "decode" / name for name in names]
     if out is None and len(set(places)) < len(places):
         raise UsageError(
             f"hypotheses of sets of one name would replace each other: {', '.join(map(str, data))}; "
@@ -97,9 +99,9 @@ def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: 
 
 
 def _decoded_there(out: Path) -> Path | None:
-    """The data dir that the hypotheses in the folder are of."""
+    """The data dir that the hypotheses in the folder are of, wherever this is called from."""
     try:
-        return Path(json.loads((out / "decode.json").read_text(encoding="utf-8"))["data"])
+        return Path(json.loads((out / "decode.json").read_text(encoding="utf-8"))["data_from_root"])
     except (OSError, ValueError, KeyError):
         return None
 

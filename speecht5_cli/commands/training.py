@@ -118,7 +118,7 @@ def _check_sets(plugin: TaskPlugin, cfg: "RunConfig", *, dev: bool) -> None:
     from speecht5_cli.train.config import sets_of
 
     for stream in plugin.streams(cfg):
-        for of_dev in (False, True)[: 1 + dev]:
+        for of_dev in (False, True) if dev else (False,):
             sets_of(stream, cfg.data, dev=of_dev)
 
 

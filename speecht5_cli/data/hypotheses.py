@@ -60,6 +60,7 @@ class Decoding:
     work_s: float  # summed over the processes
     n_utterances: int = 0
     stopped: dict[str, int] = field(default_factory=dict)  # why hypotheses ended -> how many
+    data_from_root: str = ""  # the data dir again, by which another one of that name is known
     unsupported: int = 0  # utterances whose text has characters that the vocabulary lacks; hyp.jsonl names them
     rtf: float | None = None  # seconds of work for a second of audio
     command: str = field(default_factory=command_line)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Vocoder = Callable[[list[np.ndarray]], list[np.ndarray]]  # (L, mels) log-mels -> (L * hop,) float32 waves at 16 kHz
 
 _PIECE_FRAMES = 2048  # 33 s are synthesised at once, whatever the length of the whole
-_BATCH_FRAMES = 2 * _PIECE_FRAMES  # padding included; on a CPU a batch is no faster than its members one by one
+_HEARD_FRAMES = 256  # 4 s, where somebody listens
+_BATCH_FRAMES = 5000  # padding included; on a CPU a batch is no faster than its members one by one
 
 
 def load_vocoder(
@@ -72,7 +73,11 @@ class Synthesis:
     def __call__(self, log_mels: list[np.ndarray]) -> list[np.ndarray]:
         """(L, M) each -> (L * hop,) float32 each, in the same order."""
         waves: list[list[np.ndarray]] = [[] for _ in log_mels]
-        pieces = [piece for number, log_mel in enumerate(log_mels) for piece in self._pieces(number, log_mel)]
+        pieces = [
+            piece
+            for number, log_mel in enumerate(log_mels)
+            for piece in self._pieces(number, log_mel, self.piece_frames)
+        ]
         order = sorted(range(len(pieces)), key=lambda place: -len(pieces[place].log_mel))
         heard: dict[int, np.ndarray] = {}
         for batch in self._batches(order, pieces):
@@ -83,14 +88,14 @@ class Synthesis:
 
     def stream(self, log_mel: np.ndarray) -> Iterator[np.ndarray]:
         """The wave of one utterance in consecutive parts, each as soon as it is made."""
-        for piece in self._pieces(0, log_mel):
+        for piece in self._pieces(0, log_mel, min(_HEARD_FRAMES, self.piece_frames)):
             yield self._synthesise([piece])[0]
 
-    def _pieces(self, utterance: int, log_mel: np.ndarray) -> list[_Piece]:
+    def _pieces(self, utterance: int, log_mel: np.ndarray, n_frames: int) -> list[_Piece]:
         check_log_mel(log_mel, self.features)
         context, pieces = self.net.config.context_frames, []
-        for start in range(0, len(log_mel), self.piece_frames):
-            end = min(start + self.piece_frames, len(log_mel))
+        for start in range(0, len(log_mel), n_frames):
+            end = min(start + n_frames, len(log_mel))
             first = max(0, start - context)
             pieces.append(_Piece(utterance, log_mel[first : end + context], start - first, end - start))
         return pieces

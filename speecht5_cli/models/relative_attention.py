@@ -30,7 +30,7 @@ from speecht5_cli.models.masks import padding_bias
 BLOCK = 1 << 19  # logits of a block on a CPU: 2 MB
 _FEWEST_QUERIES = 64
 GPU_BLOCK = 1 << 26  # of a head: 128 MB in bfloat16
-GPU_MOST = 1 << 30  # logits of a layer that are held at once on a GPU: 2 GB in bfloat16
+GPU_MOST = 1 << 30  # logits of an utterance that are held at once on a GPU: 2 GB in bfloat16
 
 
 @dataclass
@@ -53,7 +53,7 @@ class RelativePositions(nn.Module):
     def distances(self, pad: Tensor) -> Distances:
         """For keys of which those at `pad` (B, T), behind the valid ones, are padding."""
         bias = padding_bias(pad)
-        if block_by_block(pad.device.type, len(pad), pad.size(1), self.heads):
+        if block_by_block(pad.device.type, pad.size(1), self.heads):
             return Distances(bias, lens=(~pad).sum(1).tolist())
         return Distances(bias, index=self.index(pad.size(1)))
 
@@ -63,10 +63,10 @@ class RelativePositions(nn.Module):
         return (places[:, None] - places).clamp(-self.distance, self.distance - 1) + self.distance
 
 
-def block_by_block(device: str, n_utterances: int, n_keys: int, heads: int) -> bool:
-    """Whether logits are too many to be there at once: for the cache of a CPU, for the memory of a GPU."""
-    of_one = heads * n_keys * n_keys
-    return 2 * of_one > BLOCK if device == "cpu" else n_utterances * of_one > GPU_MOST
+def block_by_block(device: str, n_keys: int, heads: int) -> bool:
+    """Whether an utterance's logits are too many at once: for the cache of a CPU, for the memory of a GPU."""
+    logits = heads * n_keys * n_keys
+    return 2 * logits > BLOCK if device == "cpu" else logits > GPU_MOST
 
 
 def relative_logits(query: Tensor, table: Tensor, index: Tensor) -> Tensor:

@@ -74,6 +74,7 @@ def predict_set(request: Request, *, nj: int = 1) -> Decoding:
         output=restored.plugin.output,
         model=str(request.model),
         data=str(request.data),
+        data_from_root=str(request.data.resolve()),
         settings=to_tree(restored.cfg.task),
         audio_s=round(sum(part.audio_s for part in parts), 3),
         work_s=round(sum(part.work_s for part in parts), 3),

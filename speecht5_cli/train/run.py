@@ -105,6 +105,7 @@ class Run:
             ) from error
         if self.progress.step < self.cfg.train.max_steps:  # some process was told to stop
             self.journal.line(f"stopped and saved at step {self.progress.step}; the same command goes on from there")
+            self.journal.close()
             raise KeyboardInterrupt
         if ranks.is_main:
             self._finish()

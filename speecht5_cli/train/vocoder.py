@@ -120,9 +120,11 @@ def train_vocoder(config: VocoderConfig, spoken: Sequence[Spoken], exp: Path, *,
         whose = "its" if take_discriminators(nets, init) else "new"
         journal.line(f"a vocoder that starts from {init}, with {whose} discriminators")
     journal.line(f"{len(train)} utterances to train on, {len(held)} held out; from step {nets.step}")
-    with stop_on_signals() as stop:
-        _loop(nets, config, train, held, exp, journal, stop)
-    journal.close()
+    try:
+        with stop_on_signals() as stop:
+            _loop(nets, config, train, held, exp, journal, stop)
+    finally:
+        journal.close()
 
 
 def _adversaries(config: VocoderConfig, init: Path | None) -> Adversaries:

@@ -57,7 +57,9 @@ def test_products_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row.name for row in found[:2]] == ["1 x 64 -> 48, laid out", "1 x 64 -> 48, convolution"]
     assert len(found) == 2 * len(products.ROWS) + len(products.ROWS_OF_GRADIENTS)
     assert "gradients" in found[-1].name
-    assert all(row.ratio and row.difference is not None and row.difference < 1e-3 for row in found)
+    for row in found:
+        assert row.ratio and row.difference is not None
+        assert row.difference < (1e-3 if "gradients" in row.name else 1e-5)
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from speecht5_cli.data.batch import Batch, lens, padded
 from speecht5_cli.data.loading import BatchReader, load
@@ -15,6 +17,14 @@ from speecht5_cli.data.sampling import MicroBatch
 from speecht5_cli.errors import DataError
 
 CPU = torch.device("cpu")
+
+
+def test_a_loader_that_pins_memory_pins_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's own leaves what it does not know as it is."""
+    pinned: list[Tensor] = []
+    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    batch = pin_memory(Batch(["a"], {"wav": torch.zeros(1, 3), "wav_lens": torch.tensor([3])}, {"ce": 1.0}))
+    assert (batch.ids, batch.weights, len(pinned)) == (["a"], {"ce": 1.0}, 2)
 
 
 def test_padding() -> None:

@@ -64,7 +64,7 @@ def test_a_few_at_a_time(tiny_corpus: TinyCorpus, tmp_path: Path, monkeypatch: p
         limited = replace(cfg, data=replace(cfg.data, batch_seconds=seconds))
         with torch.inference_mode():
             (said[seconds],) = plugin.predict(model, batch, limited, assets)
-        assert len(sizes) == 1 if seconds == 100.0 else len(sizes) > 1 and max(sizes) < sum(sizes)
+        assert len(sizes) == 1 if seconds == 100.0 else len(sizes) > 1 and max(sizes) <= 5  # of half a second and more
     once, often = said.values()
     assert (once.id, once.stopped, once.details) == (often.id, often.stopped, often.details)
     if plugin.output == "text":

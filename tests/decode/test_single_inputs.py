@@ -113,7 +113,9 @@ def test_nothing_of_others_is_replaced(tts: Path, tiny_corpus: TinyCorpus, conso
     assert console(*decode, tmp_path / "said", "threshold=0.0").exit_code == 0
 
 
-def test_sets_of_one_name(tts: Path, tiny_corpus: TinyCorpus, console: Console, tmp_path: Path) -> None:
+def test_sets_of_one_name(
+    tts: Path, tiny_corpus: TinyCorpus, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Would lie at one place: together they are refused, and one after the other the second."""
     exp = tmp_path / "exp"
     exp.mkdir()
@@ -124,10 +126,15 @@ def test_sets_of_one_name(tts: Path, tiny_corpus: TinyCorpus, console: Console, 
     said = console(*decode, tmp_path / "en" / "test", "--data", tmp_path / "fr" / "test")
     assert (said.exit_code, "sets of one name would replace each other" in said.err) == (2, True)
     assert not (exp / "decode").exists()
-    assert console(*decode, tmp_path / "en" / "test").exit_code == 0
-    said = console(*decode, tmp_path / "fr" / "test")
+    monkeypatch.chdir(tmp_path / "en")
+    assert console(*decode, Path("test")).exit_code == 0
+    monkeypatch.chdir(tmp_path / "fr")
+    said = console(*decode, Path("test"))
     assert said.exit_code == 2
     assert f"{exp}/decode/test: holds hypotheses of {tmp_path}/en/test; give --out, or remove the folder" in said.err
+    (tmp_path / "link").symlink_to(tmp_path / "fr" / "test")  # by its own name, not by that of what it leads to
+    assert console(*decode, tmp_path / "link").exit_code == 0
+    assert (exp / "decode" / "link" / "hyp.jsonl").exists()
     (tmp_path / "en").rename(tmp_path / "de")  # another place of the same data is none of others
     assert console(*decode, tmp_path / "de" / "test").exit_code == 0
 
