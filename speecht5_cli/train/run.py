@@ -100,8 +100,9 @@ class Run:
                 self._train(flag)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                f"step {self.progress.step}: the GPU's memory is full; lower data.batch_seconds "
-                f"(now {cfg.data.batch_seconds}) and raise optim.micro_batches by the same factor"
+                f"step {self.progress.step}: the GPU's memory is full; train.checkpoint_layers=true takes less and "
+                f"goes on from the last checkpoint; a lower data.batch_seconds (now {cfg.data.batch_seconds}), with "
+                "optim.micro_batches raised by the same factor, starts anew"
             ) from error
         if self.progress.step < self.cfg.train.max_steps:  # some process was told to stop
             self.journal.line(f"stopped and saved at step {self.progress.step}; the same command goes on from there")
