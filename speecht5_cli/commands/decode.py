@@ -1,6 +1,5 @@
 """`speecht5 decode`: hypotheses for one data dir, or for all test sets of a recipe's task."""
 
-import json
 import os
 from enum import Enum
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 import typer
 
 from speecht5_cli.config import Tree, merged, parse_overrides, read_yaml
+from speecht5_cli.data.hypotheses import read_decoding
 from speecht5_cli.decode.options import GRIFFIN_LIM
-from speecht5_cli.errors import UsageError
+from speecht5_cli.errors import ConfigError, DataError, UsageError
 from speecht5_cli.folders import CONFIG, model_folder, tuned_settings
 from speecht5_cli.provenance import made, refuse_others, with_archives
 from speecht5_cli.recipe import TaskSets, recipe_here
@@ -72,7 +72,8 @@ def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: 
     refuse_others(out, "decode.json")
     if out.resolve() == data.resolve():
         raise UsageError(f"--out {out}: is the data dir itself; choose another name")
-    if (other := _decoded_there(out)) and other.exists() and other.resolve() != data.resolve():
+    other = _decoded_there(out)
+    if other and Path(other).exists() and Path(other).resolve() != data.resolve():
         raise UsageError(f"{out}: holds hypotheses of {other}; give --out, or remove the folder")
     with made(
         out,
@@ -98,12 +99,12 @@ def _decode(task: str, model: Path, data: Path, out: Path, settings: Tree, how: 
         print(f"texts with characters that the vocabulary lacks: {decoding.unsupported}, see {out / 'hyp.jsonl'}")
 
 
-def _decoded_there(out: Path) -> Path | None:
-    """The data dir that the hypotheses in the folder are of, wherever this is called from."""
+def _decoded_there(out: Path) -> str:
+    """The data dir that the hypotheses in the folder are of, wherever this is called from; or nothing."""
     try:
-        return Path(json.loads((out / "decode.json").read_text(encoding="utf-8"))["data_from_root"])
-    except (OSError, ValueError, KeyError):
-        return None
+        return read_decoding(out).data_from_root
+    except (DataError, ConfigError):  # there are none, or none that can be scored
+        return ""
 
 
 def _helpers(settings: Tree, vocoder: str) -> list[Path]:

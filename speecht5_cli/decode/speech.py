@@ -5,7 +5,7 @@ B utterances   N of them still speaking   M mels   r frames of a step   H heads 
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -189,13 +189,13 @@ def speak(
 
     `encoded` gives the pieces of the utterances, some at a time, in order: owners (P,) says whose each is.
     """
-    pieces, voices, shown = named_pieces(ids, owners.tolist()), xvector[owners], _whole(owners.tolist())
-    generated: list[Generated] = []
-    for some in encoded:
-        rows = slice(len(generated), len(generated) + len(some.states))
-        wanted, heads = None if n_steps is None else n_steps[rows], HEADS if any(shown[rows]) else 0
-        said = generate(model, some, voices[rows], options, ids=pieces[rows], n_steps=wanted, heads=heads)
-        generated += _only(said, shown[rows])
+    pieces, voices = named_pieces(ids, owners.tolist()), xvector[owners]
+
+    def say(some: Encoded, rows: slice, heads: int) -> list[Generated]:
+        wanted = None if n_steps is None else n_steps[rows]
+        return generate(model, some, voices[rows], options, ids=pieces[rows], n_steps=wanted, heads=heads)
+
+    generated = _in_parts(encoded, owners.tolist(), say)
     return joined(model, generated, ids=ids, owners=owners, pause_frames=pause_frames)
 
 
@@ -211,25 +211,30 @@ def speak_in_place(
     owners: Tensor,
 ) -> list[Hypothesis]:
     """As `speak`, along the noisy log-mel of each piece (see `generate_in_place`)."""
-    pieces, voices, shown = named_pieces(ids, owners.tolist()), xvector[owners], _whole(owners.tolist())
+    pieces, voices = named_pieces(ids, owners.tolist()), xvector[owners]
+
+    def say(some: Encoded, rows: slice, heads: int) -> list[Generated]:
+        mel, n_frames, names = noisy[rows], lens[rows], pieces[rows]
+        return generate_in_place(model, some, voices[rows], mel, n_frames, options, ids=names, heads=heads)
+
+    return joined(model, _in_parts(encoded, owners.tolist(), say), ids=ids, owners=owners)
+
+
+def _in_parts(
+    encoded: Iterable[Encoded], owners: Sequence[int], say: Callable[[Encoded, slice, int], list[Generated]]
+) -> list[Generated]:
+    """What `say` makes of each part, its place among all pieces, and the number of heads whose attention is kept.
+
+    Attention is kept of whole utterances alone: that of an hour in pieces takes much memory, and is not shown.
+    """
+    n_pieces = Counter(owners)
+    whole = [n_pieces[owner] == 1 for owner in owners]
     generated: list[Generated] = []
     for some in encoded:
         rows = slice(len(generated), len(generated) + len(some.states))
-        mel, n_frames, heads = noisy[rows], lens[rows], HEADS if any(shown[rows]) else 0
-        said = generate_in_place(model, some, voices[rows], mel, n_frames, options, ids=pieces[rows], heads=heads)
-        generated += _only(said, shown[rows])
-    return joined(model, generated, ids=ids, owners=owners)
-
-
-def _whole(owners: Sequence[int]) -> list[bool]:
-    """Which pieces are whole utterances."""
-    n_pieces = Counter(owners)
-    return [n_pieces[owner] == 1 for owner in owners]
-
-
-def _only(generated: Sequence[Generated], shown: Sequence[bool]) -> list[Generated]:
-    """With the attention of those alone: that of an hour in pieces takes much memory, and is not shown."""
-    return [one if kept else replace(one, attention=None) for one, kept in zip(generated, shown)]
+        said = say(some, rows, HEADS if any(whole[rows]) else 0)
+        generated += [one if kept else replace(one, attention=None) for one, kept in zip(said, whole[rows])]
+    return generated
 
 
 def named_pieces(ids: Sequence[str], owners: Sequence[int]) -> list[str]:
