@@ -172,6 +172,16 @@ def test_pieces_are_joined_by_pauses(net: SpeechT5, encoded: Encoded, voices: Te
 
 
 @torch.no_grad()
+def test_attention_is_shown_of_whole_utterances(net: SpeechT5, encoded: Encoded, voices: Tensor) -> None:
+    """Beside one in pieces, in the same part or in another."""
+    owners = torch.tensor([0, 1, 1, 2, 3])
+    pieces = [Encoded(encoded.states[rows], encoded.pad[rows]) for rows in (slice(3), slice(3, 5))]
+    said = speak(net, pieces, voices[:4], OPTIONS, ids=["a", "b", "c", "d"], owners=owners)
+    assert [one.attention is not None for one in said] == [True, False, True, True]
+    assert all(one.attention.shape[1] == encoded.pad.size(1) for one in said if one.attention is not None)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 2, 0, 1, 3]])
 def test_utterances_are_spoken_as_if_alone(net: SpeechT5, encoded: Encoded, voices: Tensor, order: list[int]) -> None:
     """Whatever stands beside and before them: dropout is drawn by an utterance's name, not by its place."""
